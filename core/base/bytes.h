@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+#include "core/clip.h"
+
+/* Maps @path read-only (a directory, a missing or an unreadable file is a CLIP_ERROR_IO that names it). */
+GBytes *clip_bytes_map (const char *path, GError **error);
+
+/* The files embedded in the library; static memory, never freed. */
+GBytes *clip_bytes_default_model (void); /* models/default/clip-default.safetensors */
+GBytes *clip_bytes_clip_merges (void);   /* models/clip-bpe/merges.txt.gz */

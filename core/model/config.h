@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A model's configuration: from tensor shapes where they tell, from config.json / open_clip_config.json where they
+ * cannot, from a table of known exceptions, else OpenAI's values with a warning. */
+#pragma once
+#include "core/model/weights.h"
+
+typedef enum { CLIP_ACTIVATION_QUICK_GELU, CLIP_ACTIVATION_GELU, CLIP_ACTIVATION_RELU6 } ClipActivation;
+const char *clip_activation_name (ClipActivation activation);
+
+typedef enum { CLIP_IMAGE_VIT, CLIP_IMAGE_EFFICIENTNET } ClipImageKind;
+typedef enum { CLIP_TEXT_CLIP, CLIP_TEXT_BERT } ClipTextKind;
+
+typedef struct {
+  ClipImageKind kind;
+  int image_size;              /* R */
+  int patch_size;              /* P; 0 for convolutional towers */
+  int width, layers, heads;    /* C, blocks, H (C / head width) */
+  int mlp_width;               /* rows of c_fc: 4·C usually */
+  ClipActivation activation;
+  float norm_epsilon;          /* LayerNorm 1e-5; BatchNorm of EfficientNet 1e-3 */
+} ClipImageConfig;
+
+typedef struct {
+  ClipTextKind kind;
+  int context_length, vocab_size;
+  int width, layers, heads, mlp_width;
+  ClipActivation activation;
+  float norm_epsilon;          /* 1e-5; BERT 1e-12 */
+  int pad_token;               /* BERT: trailing pads are not tokens */
+} ClipTextConfig;
+
+typedef struct {
+  int embed_dim; /* E */
+  float logit_scale; /* exp of the stored one */
+  ClipImageConfig image;
+  ClipTextConfig text;
+  ClipPreprocessConfig preprocess;
+} ClipConfig;

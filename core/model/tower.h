@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* One small interface for every tower; image and text towers combine freely. A tower is immutable; what changes during a
+ * forward pass lives in the session. */
+#pragma once
+#include "core/model/config.h"
+
+typedef struct _ClipTower ClipTower;
+
+struct _ClipTower {
+  const char *kind;   /* ClipTowerInfo.kind */
+  int max_batch;      /* rows a forward pass takes at once; the session cuts larger batches */
+  /* @out: [B, E] features, not normalised. @in: pixels [B, 3, R, R] float, or tokens [B, T] gint32 with T = @length. */
+  void (*forward) (const ClipTower *tower, ClipSession *session, float *out, const void *in, int batch, int length);
+  void (*free) (ClipTower *tower);
+};
+
+/* Each takes what it needs from @weights, which must outlive the tower; NULL with @error. */
+ClipTower *clip_vit_new (ClipWeights *weights, const ClipConfig *config, GError **error);
+ClipTower *clip_efficientnet_new (ClipWeights *weights, const ClipConfig *config, GError **error);
+ClipTower *clip_text_new (ClipWeights *weights, const ClipConfig *config, GError **error);
+ClipTower *clip_bert_new (ClipWeights *weights, const ClipConfig *config, GError **error);
+
+/* What a session needs of its model (model.c). */
+const ClipConfig *clip_model_get_config (const ClipModel *model);
+const ClipTower *clip_model_get_image_tower (const ClipModel *model);
+const ClipTower *clip_model_get_text_tower (const ClipModel *model);
