@@ -37,7 +37,7 @@ struct _ClipThreads {
   _Atomic (void *) data;
   atomic_uint n_tasks;
 
-  _Alignas(64) atomic_ullong ticket;
+  _Alignas(64) _Atomic guint64 ticket;
   _Alignas(64) atomic_uint n_done;
 
   GMutex mutex; /* guards nothing but going to sleep */
