@@ -266,7 +266,7 @@ wrong_member (JsonNode *node, const char *name, const char *expected, const char
   g_autofree char *found = json_to_string (node, FALSE);
   if (strlen (found) > 60) {
     char *cut = g_utf8_find_prev_char (found, found + 57); /* whole characters */
-    strcpy (cut, "...");
+    memcpy (cut, "...", sizeof "...");
   }
   return clip_fail (error, CLIP_ERROR_CONFIG, "%s: %s is %s, expected %s", what, name, found,
                     expected);
