@@ -11,6 +11,15 @@ typedef enum {
   CLIP_DTYPE_U8,
   CLIP_DTYPE_I32,
   CLIP_DTYPE_I64,
+  /* Known by size and name, and computed with by nobody: an error only where such a tensor is asked for. */
+  CLIP_DTYPE_F64,
+  CLIP_DTYPE_I16,
+  CLIP_DTYPE_U16,
+  CLIP_DTYPE_U32,
+  CLIP_DTYPE_U64,
+  CLIP_DTYPE_BOOL,
+  CLIP_DTYPE_F8_E4M3,
+  CLIP_DTYPE_F8_E5M2,
 } ClipDtype;
 
 gsize clip_dtype_size (ClipDtype dtype);

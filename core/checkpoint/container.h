@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a container format is: how its bytes begin, and a reader that fills a ClipCheckpoint. checkpoint.c has the table. */
+#pragma once
+#include "core/checkpoint/checkpoint.h"
+
+struct _ClipCheckpoint {
+  char *name; /* stands for the file in messages */
+  const char *container;
+  GBytes *bytes;
+  GStringChunk *strings; /* names, metadata */
+  GArray *tensors;       /* of ClipTensor */
+  GHashTable *index;     /* name → position in @tensors + 1 */
+  GHashTable *metadata;  /* key → value */
+};
+
+typedef struct {
+  const char *name;
+  gboolean (*matches) (const guint8 *data, gsize size);
+  gboolean (*read) (ClipCheckpoint *checkpoint, const guint8 *data, gsize size, GError **error);
+} ClipContainer;
+
+extern const ClipContainer clip_container_safetensors;
+
+/* The name is copied. CLIP_ERROR_FORMAT for a name that is there already. */
+gboolean clip_checkpoint_add (ClipCheckpoint *checkpoint, const ClipTensor *tensor, GError **error);
+void clip_checkpoint_add_metadata (ClipCheckpoint *checkpoint, const char *key, const char *value);
+
+/* As safetensors spells it: "F16"; FALSE for a dtype nobody defined. */
+gboolean clip_dtype_parse (const char *name, ClipDtype *dtype);
+const char *clip_dtype_spelling (ClipDtype dtype);
+
+/* Bytes of a tensor of that dtype and shape; FALSE where they exceed gsize or a dimension is negative. */
+gboolean clip_tensor_bytes (const ClipTensor *tensor, gsize *bytes);
