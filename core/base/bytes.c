@@ -13,7 +13,8 @@ clip_bytes_map (const char *path, GError **error)
   GStatBuf status;
   if (g_stat (path, &status) != 0)
     return clip_fail_null (error, CLIP_ERROR_IO, "%s: %s", path, g_strerror (errno));
-  /* Opening a pipe could block for ever, and a directory maps with a message that explains nothing. */
+  /* Opening a pipe could block for ever, and a directory maps with a message that explains nothing.
+   */
   if (!S_ISREG (status.st_mode))
     return clip_fail_null (error, CLIP_ERROR_IO, "%s: is a %s, expected a regular file", path,
                            S_ISDIR (status.st_mode) ? "directory" : "device or pipe");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Which container a file is, and what every container gives: named tensors, metadata, messages about them. */
+/* Which container a file is, and what every container gives: named tensors, metadata, messages
+ * about them. */
 #include "core/checkpoint/container.h"
 #include "core/base/bytes.h"
 #include "core/base/error.h"
@@ -87,12 +88,14 @@ gboolean
 clip_checkpoint_add (ClipCheckpoint *checkpoint, const ClipTensor *tensor, GError **error)
 {
   if (g_hash_table_contains (checkpoint->index, tensor->name))
-    return clip_fail (error, CLIP_ERROR_FORMAT, "%s: tensor %s is there twice", checkpoint->name, tensor->name);
+    return clip_fail (error, CLIP_ERROR_FORMAT, "%s: tensor %s is there twice", checkpoint->name,
+                      tensor->name);
 
   ClipTensor copy = *tensor;
   copy.name = g_string_chunk_insert (checkpoint->strings, tensor->name);
   g_array_append_val (checkpoint->tensors, copy);
-  g_hash_table_insert (checkpoint->index, (char *) copy.name, GUINT_TO_POINTER (checkpoint->tensors->len));
+  g_hash_table_insert (checkpoint->index, (char *) copy.name,
+                       GUINT_TO_POINTER (checkpoint->tensors->len));
   return TRUE;
 }
 
@@ -103,7 +106,8 @@ clip_checkpoint_add_metadata (ClipCheckpoint *checkpoint, const char *key, const
                        g_string_chunk_insert (checkpoint->strings, value));
 }
 
-/* The first bytes in printable form: often they tell a person what the file is ("version https://git-lfs…", "<html>"). */
+/* The first bytes in printable form: often they tell a person what the file is ("version
+ * https://git-lfs…", "<html>"). */
 static char *
 describe_start (const guint8 *data, gsize size)
 {
@@ -124,8 +128,9 @@ clip_checkpoint_parse (GBytes *bytes, const char *name, GError **error)
   if (!container) {
     g_autofree char *start = describe_start (data, size);
     return clip_fail_null (error, CLIP_ERROR_FORMAT,
-                           "%s: is no safetensors file (it has %" G_GSIZE_FORMAT " bytes and begins with \"%s\")", name,
-                           size, start);
+                           "%s: is no safetensors file (it has %" G_GSIZE_FORMAT
+                           " bytes and begins with \"%s\")",
+                           name, size, start);
   }
 
   g_autoptr (ClipCheckpoint) checkpoint = g_new0 (ClipCheckpoint, 1);

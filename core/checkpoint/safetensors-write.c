@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Writes safetensors (safetensors.c tells the format): the header padded with spaces to a multiple of 64 bytes, then the
- * tensors without gaps, as the format demands, in an order that keeps them aligned without any.
+ * Writes safetensors (safetensors.c tells the format): the header padded with spaces to a multiple
+ * of 64 bytes, then the tensors without gaps, as the format demands, in an order that keeps them
+ * aligned without any.
  */
 #include "core/checkpoint/safetensors.h"
 #include "core/checkpoint/container.h"
@@ -45,15 +46,17 @@ compare_tensors (gconstpointer a, gconstpointer b)
 }
 
 static gboolean
-append_tensor (GString *json, const ClipTensor *tensor, gsize begin, const char *file, GError **error)
+append_tensor (GString *json, const ClipTensor *tensor, gsize begin, const char *file,
+               GError **error)
 {
   if (!append_string (json, tensor->name, file, error))
     return FALSE;
-  g_string_append_printf (json, ":{\"dtype\":\"%s\",\"shape\":[", clip_dtype_spelling (tensor->dtype));
+  g_string_append_printf (json, ":{\"dtype\":\"%s\",\"shape\":[",
+                          clip_dtype_spelling (tensor->dtype));
   for (int i = 0; i < tensor->n_dims; i++)
     g_string_append_printf (json, "%s%" G_GINT64_FORMAT, i ? "," : "", tensor->shape[i]);
-  g_string_append_printf (json, "],\"data_offsets\":[%" G_GSIZE_FORMAT ",%" G_GSIZE_FORMAT "]}", begin,
-                          begin + tensor->size);
+  g_string_append_printf (json, "],\"data_offsets\":[%" G_GSIZE_FORMAT ",%" G_GSIZE_FORMAT "]}",
+                          begin, begin + tensor->size);
   return TRUE;
 }
 
@@ -80,9 +83,11 @@ make_header (GPtrArray *order, const char *const *metadata, const char *file, GE
     const ClipTensor *tensor = order->pdata[i];
     gsize bytes;
     if (!g_hash_table_add (names, (char *) tensor->name))
-      return clip_fail_null (error, CLIP_ERROR_FORMAT, "%s: tensor %s is there twice", file, tensor->name);
+      return clip_fail_null (error, CLIP_ERROR_FORMAT, "%s: tensor %s is there twice", file,
+                             tensor->name);
     if (!clip_tensor_bytes (tensor, &bytes) || bytes != tensor->size)
-      return clip_fail_null (error, CLIP_ERROR_TENSOR, "%s: tensor %s has %" G_GSIZE_FORMAT " bytes, not what its shape says",
+      return clip_fail_null (error, CLIP_ERROR_TENSOR,
+                             "%s: tensor %s has %" G_GSIZE_FORMAT " bytes, not what its shape says",
                              file, tensor->name, tensor->size);
     g_string_append (json, i ? "," : "");
     if (!append_tensor (json, tensor, begin, file, error))
@@ -122,7 +127,8 @@ write_file (int fd, const GString *header, GPtrArray *order)
 }
 
 gboolean
-clip_safetensors_write (const char *path, const ClipTensor *tensors, guint n, const char *const *metadata, GError **error)
+clip_safetensors_write (const char *path, const ClipTensor *tensors, guint n,
+                        const char *const *metadata, GError **error)
 {
   g_autoptr (GPtrArray) order = g_ptr_array_new ();
   for (guint i = 0; i < n; i++)
@@ -148,5 +154,6 @@ clip_safetensors_write (const char *path, const ClipTensor *tensors, guint n, co
   }
   if (!ok)
     g_unlink (temporary);
-  return ok || clip_fail (error, CLIP_ERROR_IO, "%s: cannot be written: %s", path, g_strerror (reason));
+  return ok ||
+         clip_fail (error, CLIP_ERROR_IO, "%s: cannot be written: %s", path, g_strerror (reason));
 }

@@ -5,8 +5,9 @@
  *   { "__metadata__": { "key": "value", … },
  *     "name": { "dtype": "F16", "shape": [768, 512], "data_offsets": [begin, end] }, … }
  *
- * Offsets count from the end of the JSON. The header always has this shape, so it is read by exactly this grammar rather
- * than by a JSON library: nothing nests, so nothing recurses; a name that comes twice is seen; a large header makes no tree.
+ * Offsets count from the end of the JSON. The header always has this shape, so it is read by
+ * exactly this grammar rather than by a JSON library: nothing nests, so nothing recurses; a name
+ * that comes twice is seen; a large header makes no tree.
  */
 #include "core/checkpoint/container.h"
 #include "core/base/error.h"
@@ -28,13 +29,15 @@ fail_at (Header *h, const char *expected, GError **error)
 {
   const gsize position = h->at - h->start;
   if (h->at == h->end)
-    return clip_fail (error, CLIP_ERROR_FORMAT, "%s: the header ends at byte %" G_GSIZE_FORMAT ", expected %s",
+    return clip_fail (error, CLIP_ERROR_FORMAT,
+                      "%s: the header ends at byte %" G_GSIZE_FORMAT ", expected %s",
                       h->checkpoint->name, position, expected);
-  return clip_fail (error, CLIP_ERROR_FORMAT, "%s: header byte %" G_GSIZE_FORMAT " is '%c', expected %s",
-                    h->checkpoint->name, position, g_ascii_isprint (*h->at) ? *h->at : '?', expected);
+  return clip_fail (error, CLIP_ERROR_FORMAT,
+                    "%s: header byte %" G_GSIZE_FORMAT " is '%c', expected %s", h->checkpoint->name,
+                    position, g_ascii_isprint (*h->at) ? *h->at : '?', expected);
 }
 
-/* ------------------------------------------------------------------------------------------------------------ words */
+/* --------------------------------------------------------------------------------------- words */
 
 static void
 skip_space (Header *h)
@@ -139,9 +142,10 @@ read_integer (Header *h, gint64 *value, GError **error)
   const guint8 *first = h->at;
   guint64 n = 0;
   for (; h->at < h->end && g_ascii_isdigit (*h->at); h->at++) {
-    if (n > (G_MAXINT64 - 9) / 10)
+    const int digit = *h->at - '0';
+    if (n > (guint64) (G_MAXINT64 - digit) / 10)
       return fail_at (h, "a number below 2^63", error);
-    n = n * 10 + (*h->at - '0');
+    n = n * 10 + digit;
   }
   *value = n;
   return h->at > first || fail_at (h, "an integer of 0 or more", error);
@@ -166,7 +170,7 @@ read_integers (Header *h, gint64 *values, int max, int *n, GError **error)
   return TRUE;
 }
 
-/* ---------------------------------------------------------------------------------------------------------- members */
+/* ------------------------------------------------------------------------------------- members */
 
 static gboolean
 read_metadata (Header *h, GError **error)
@@ -180,7 +184,8 @@ read_metadata (Header *h, GError **error)
     if (!read_string (h, key, error) || !expect (h, ':', error) || !read_string (h, value, error))
       return FALSE;
     if (clip_checkpoint_get_metadata (h->checkpoint, key->str))
-      return clip_fail (error, CLIP_ERROR_FORMAT, "%s: metadata %s is there twice", h->checkpoint->name, key->str);
+      return clip_fail (error, CLIP_ERROR_FORMAT, "%s: metadata %s is there twice",
+                        h->checkpoint->name, key->str);
     clip_checkpoint_add_metadata (h->checkpoint, key->str, value->str);
     if (!expect_more (h, '}', &more, error))
       return FALSE;
@@ -195,8 +200,8 @@ read_dtype (Header *h, ClipTensor *tensor, GError **error)
   if (!read_string (h, name, error))
     return FALSE;
   return clip_dtype_parse (name->str, &tensor->dtype) ||
-         clip_fail (error, CLIP_ERROR_FORMAT, "%s: tensor %s has the unknown dtype %s", h->checkpoint->name, tensor->name,
-                    name->str);
+         clip_fail (error, CLIP_ERROR_FORMAT, "%s: tensor %s has the unknown dtype %s",
+                    h->checkpoint->name, tensor->name, name->str);
 }
 
 /* Sets data and size, if @offsets lie in the file and hold what dtype and shape say. */
@@ -206,8 +211,9 @@ place (Header *h, ClipTensor *tensor, const gint64 offsets[2], GError **error)
   const char *file = h->checkpoint->name;
   if (offsets[0] > offsets[1])
     return clip_fail (error, CLIP_ERROR_FORMAT,
-                      "%s: tensor %s ends at %" G_GINT64_FORMAT ", before its beginning at %" G_GINT64_FORMAT, file,
-                      tensor->name, offsets[1], offsets[0]);
+                      "%s: tensor %s ends at %" G_GINT64_FORMAT
+                      ", before its beginning at %" G_GINT64_FORMAT,
+                      file, tensor->name, offsets[1], offsets[0]);
   if ((guint64) offsets[1] > h->data_size)
     return clip_fail (error, CLIP_ERROR_FORMAT,
                       "%s: tensor %s ends at byte %" G_GINT64_FORMAT " of %" G_GSIZE_FORMAT
@@ -216,8 +222,9 @@ place (Header *h, ClipTensor *tensor, const gint64 offsets[2], GError **error)
   gsize expected;
   if (!clip_tensor_bytes (tensor, &expected) || expected != (guint64) (offsets[1] - offsets[0])) {
     g_autofree char *what = clip_tensor_describe (tensor);
-    return clip_fail (error, CLIP_ERROR_FORMAT, "%s: tensor %s is %s but has %" G_GINT64_FORMAT " bytes", file,
-                      tensor->name, what, offsets[1] - offsets[0]);
+    return clip_fail (error, CLIP_ERROR_FORMAT,
+                      "%s: tensor %s is %s but has %" G_GINT64_FORMAT " bytes", file, tensor->name,
+                      what, offsets[1] - offsets[0]);
   }
   tensor->data = h->data + offsets[0];
   tensor->size = expected;
@@ -251,16 +258,19 @@ read_tensor (Header *h, const char *name, GError **error)
       field = OFFSETS;
       ok = read_integers (h, offsets, 2, &n_offsets, error);
     } else {
-      clip_fail (error, CLIP_ERROR_FORMAT, "%s: tensor %s has the unknown member %s", h->checkpoint->name, name, key->str);
+      clip_fail (error, CLIP_ERROR_FORMAT, "%s: tensor %s has the unknown member %s",
+                 h->checkpoint->name, name, key->str);
     }
     if (!ok || !expect_more (h, '}', &more, error))
       return FALSE;
     if (seen & field)
-      return clip_fail (error, CLIP_ERROR_FORMAT, "%s: tensor %s has %s twice", h->checkpoint->name, name, key->str);
+      return clip_fail (error, CLIP_ERROR_FORMAT, "%s: tensor %s has %s twice", h->checkpoint->name,
+                        name, key->str);
     seen |= field;
   }
   if (seen != (DTYPE | SHAPE | OFFSETS) || n_offsets != 2)
-    return clip_fail (error, CLIP_ERROR_FORMAT, "%s: tensor %s lacks its dtype, its shape or its two data_offsets",
+    return clip_fail (error, CLIP_ERROR_FORMAT,
+                      "%s: tensor %s lacks its dtype, its shape or its two data_offsets",
                       h->checkpoint->name, name);
   return place (h, &tensor, offsets, error) && clip_checkpoint_add (h->checkpoint, &tensor, error);
 }
@@ -280,7 +290,8 @@ read_header (Header *h, GError **error)
       if (!read_tensor (h, name->str, error))
         return FALSE;
     } else if (have_metadata) {
-      return clip_fail (error, CLIP_ERROR_FORMAT, "%s: __metadata__ is there twice", h->checkpoint->name);
+      return clip_fail (error, CLIP_ERROR_FORMAT, "%s: __metadata__ is there twice",
+                        h->checkpoint->name);
     } else {
       have_metadata = TRUE;
       if (!read_metadata (h, error))
@@ -314,7 +325,8 @@ check_overlaps (ClipCheckpoint *checkpoint, GError **error)
   for (guint i = 1; i < places->len; i++) {
     const ClipTensor *a = places->pdata[i - 1], *b = places->pdata[i];
     if ((const guint8 *) a->data + a->size > (const guint8 *) b->data)
-      return clip_fail (error, CLIP_ERROR_FORMAT, "%s: tensors %s and %s overlap", checkpoint->name, a->name, b->name);
+      return clip_fail (error, CLIP_ERROR_FORMAT, "%s: tensors %s and %s overlap", checkpoint->name,
+                        a->name, b->name);
   }
   return TRUE;
 }
@@ -335,7 +347,8 @@ read (ClipCheckpoint *checkpoint, const guint8 *data, gsize size, GError **error
   if (length > MIN (room, MAX_HEADER))
     return clip_fail (error, CLIP_ERROR_FORMAT,
                       "%s: the header should have %" G_GUINT64_FORMAT
-                      " bytes, expected at most %" G_GSIZE_FORMAT ": the file is cut short or damaged",
+                      " bytes, expected at most %" G_GSIZE_FORMAT
+                      ": the file is cut short or damaged",
                       checkpoint->name, length, MIN (room, MAX_HEADER));
 
   Header h = { .checkpoint = checkpoint, .start = data + PREFIX, .at = data + PREFIX };

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Naming schemes as tables: a name is rewritten by the first row that fits its beginning and the
+ * first that fits inside. */
+#include "core/model/naming.h"
+#include "core/base/error.h"
+
+#include <string.h>
+
+/* @from ends in '.' or is empty: the beginning of a name; any other is the whole of one. Where
+ * several rows have the same
+ * @from, the first whose result is in the file is meant. */
+typedef struct {
+  const char *from, *to;
+  gboolean transposed;
+} Beginning;
+
+typedef struct {
+  const char *from, *to;
+  int third;
+} Inside;
+
+struct _ClipNaming {
+  const char *name;
+  const char *sign; /* a tensor whose name begins so tells this scheme */
+  const Beginning *beginnings;
+  const Inside *insides;
+};
+
+/* OpenAI's and OpenCLIP's. The latter puts the text tower behind "text." in models with
+ * `custom_text`, where the projection may also be a Linear layer, which is stored as [out, in]. */
+static const Beginning openclip_beginnings[] = {
+  { "visual.proj", "visual.proj", TRUE },
+  { "text_projection", "text_projection", TRUE },
+  { "text_projection", "text.text_projection", TRUE },
+  { "text_projection", "text.text_projection.weight" },
+  { "text_projection", "text_projection.weight" },
+  { "", "" },
+  { "positional_embedding", "text.positional_embedding" },
+  { "token_embedding.", "text.token_embedding." },
+  { "transformer.", "text.transformer." },
+  { "ln_final.", "text.ln_final." },
+  { 0 },
+};
+
+static const Inside openclip_insides[] = {
+  { ".attn.q.weight", ".attn.in_proj_weight", 1 },
+  { ".attn.q.bias", ".attn.in_proj_bias", 1 },
+  { ".attn.k.weight", ".attn.in_proj_weight", 2 },
+  { ".attn.k.bias", ".attn.in_proj_bias", 2 },
+  { ".attn.v.weight", ".attn.in_proj_weight", 3 },
+  { ".attn.v.bias", ".attn.in_proj_bias", 3 },
+  { 0 },
+};
+
+static const Beginning huggingface_beginnings[] = {
+  { "visual.class_embedding", "vision_model.embeddings.class_embedding" },
+  { "visual.positional_embedding", "vision_model.embeddings.position_embedding.weight" },
+  { "visual.conv1.", "vision_model.embeddings.patch_embedding." },
+  { "visual.ln_pre.", "vision_model.pre_layrnorm." }, /* sic */
+  { "visual.transformer.resblocks.", "vision_model.encoder.layers." },
+  { "visual.ln_post.", "vision_model.post_layernorm." },
+  { "visual.proj", "visual_projection.weight" },
+  { "token_embedding.", "text_model.embeddings.token_embedding." },
+  { "positional_embedding", "text_model.embeddings.position_embedding.weight" },
+  { "transformer.resblocks.", "text_model.encoder.layers." },
+  { "ln_final.", "text_model.final_layer_norm." },
+  { "text_projection", "text_projection.weight" },
+  { "", "" },
+  { 0 },
+};
+
+static const Inside huggingface_insides[] = {
+  { ".ln_1.", ".layer_norm1." },
+  { ".ln_2.", ".layer_norm2." },
+  { ".attn.q.", ".self_attn.q_proj." },
+  { ".attn.k.", ".self_attn.k_proj." },
+  { ".attn.v.", ".self_attn.v_proj." },
+  { ".attn.out_proj.", ".self_attn.out_proj." },
+  { ".mlp.c_fc.", ".mlp.fc1." },
+  { ".mlp.c_proj.", ".mlp.fc2." },
+  { 0 },
+};
+
+/* In this order: OpenAI's archives have OpenCLIP's names and three numbers more. */
+static const ClipNaming namings[] = {
+  { "openai", "input_resolution", openclip_beginnings, openclip_insides },
+  { "huggingface", "vision_model.", huggingface_beginnings, huggingface_insides },
+  { "openclip", "visual.", openclip_beginnings, openclip_insides },
+};
+
+const ClipNaming *
+clip_naming_recognise (const ClipCheckpoint *checkpoint, GError **error)
+{
+  const guint n = clip_checkpoint_get_n_tensors (checkpoint);
+  for (guint i = 0; i < G_N_ELEMENTS (namings); i++) {
+    for (guint j = 0; j < n; j++) {
+      if (g_str_has_prefix (clip_checkpoint_get_tensor (checkpoint, j)->name, namings[i].sign))
+        return &namings[i];
+    }
+  }
+  return clip_fail_null (error, CLIP_ERROR_UNSUPPORTED,
+                         "%s: is no CLIP checkpoint: none of its %u tensors%s%s%s is called "
+                         "visual.… (OpenAI, OpenCLIP) or "
+                         "vision_model.… (Hugging Face)",
+                         clip_checkpoint_get_name (checkpoint), n, n ? " (such as " : "",
+                         n ? clip_checkpoint_get_tensor (checkpoint, 0)->name : "", n ? ")" : "");
+}
+
+const char *
+clip_naming_name (const ClipNaming *naming)
+{
+  return naming->name;
+}
+
+static gboolean
+fits (const Beginning *row, const char *name)
+{
+  const gsize length = strlen (row->from);
+  if (length == 0 || row->from[length - 1] == '.')
+    return strncmp (name, row->from, length) == 0;
+  return g_str_equal (name, row->from);
+}
+
+static char *
+rewrite (const ClipNaming *naming, const Beginning *row, const char *name, int *third)
+{
+  const char *rest = name + strlen (row->from);
+  *third = 0;
+  for (const Inside *inside = naming->insides; inside->from; inside++) {
+    const char *place = strstr (rest, inside->from);
+    if (place) {
+      *third = inside->third;
+      return g_strdup_printf ("%s%.*s%s%s", row->to, (int) (place - rest), rest, inside->to,
+                              place + strlen (inside->from));
+    }
+  }
+  return g_strconcat (row->to, rest, NULL);
+}
+
+ClipNamed
+clip_naming_find (const ClipNaming *naming, const ClipCheckpoint *checkpoint, const char *name,
+                  char **tried)
+{
+  g_autofree char *first = NULL;
+  ClipNamed found = { 0 };
+  for (const Beginning *row = naming->beginnings; row->from && !found.tensor; row++) {
+    if (!fits (row, name))
+      continue;
+    g_autofree char *stored = rewrite (naming, row, name, &found.third);
+    found.transposed = row->transposed;
+    found.tensor = clip_checkpoint_find (checkpoint, stored);
+    if (!first)
+      first = g_steal_pointer (&stored);
+  }
+  if (tried)
+    *tried = g_steal_pointer (&first);
+  return found;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Naming schemes: what a checkpoint calls the tensor that a tower asks for by OpenCLIP's name
+ * (weights.h lists those). */
+#pragma once
+#include "core/checkpoint/checkpoint.h"
+
+typedef struct _ClipNaming ClipNaming;
+
+/* NULL with CLIP_ERROR_UNSUPPORTED where no tensor looks like one of a CLIP model. */
+const ClipNaming *clip_naming_recognise (const ClipCheckpoint *checkpoint, GError **error);
+const char *clip_naming_name (const ClipNaming *naming); /* "openai", "openclip", "huggingface" */
+
+typedef struct {
+  const ClipTensor *tensor; /* NULL: absent */
+  gboolean transposed;      /* stored as [in, out] */
+  int third;                /* 1, 2, 3: the first, second, last third of its rows (q, k, v); 0: all */
+} ClipNamed;
+
+/* @tried: (out) (nullable) (transfer full): the name in the file that was looked for first. */
+ClipNamed clip_naming_find (const ClipNaming *naming, const ClipCheckpoint *checkpoint,
+                            const char *name, char **tried);
