@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Decoding: one GStreamer pipeline for each file.
+ *
+ *   still  filesrc ! DECODER ! videoconvert ! appsink      DECODER: a row of still_decoders, else
+ * decodebin video  uridecodebin ! videoconvert ! appsink
+ *
+ * videoconvert passes frames through untouched where the core reads their format, which is nearly
+ * always.
+ *
+ * JPEG pictures: the reference decodes with libjpeg's slow-but-accurate transform and its smooth
+ * ("fancy") chroma upsampling. gdkpixbufdec does the same and gives the same bytes; jpegdec hands
+ * out the subsampled planes, whose conversion to RGB differs by 0.8 grey levels on average with
+ * idct-method=islow, by 1.4 with its default. Measured on 18 photos; decodebin would pick jpegdec,
+ * so the table below decides.
+ */
+#include "gst/cli/decode.h"
+#include <errno.h>
+#include <gst/app/gstappsink.h>
+#include <gst/base/gsttypefindhelper.h>
+#include <gst/video/video.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define FRAMES_AHEAD 4                   /* decoded and waiting: a 4K frame is 12 MB */
+#define POLL_INTERVAL (50 * GST_MSECOND) /* how soon an error is seen when no frame comes */
+#define DRAIN_TIMEOUT                                                                              \
+  (2 * GST_SECOND)          /* how long frames decoded before an error may take to arrive */
+#define SNIFFED_BYTES 65536 /* enough for every type finder of pictures */
+
+static const struct {
+  const char *type;        /* media type, as type finding names it */
+  const char *element;     /* must be installed */
+  const char *description; /* in gst-launch syntax */
+} still_decoders[] = {
+  { "image/jpeg", "gdkpixbufdec", "gdkpixbufdec" },
+  { "image/jpeg", "jpegdec", "jpegdec idct-method=islow" },
+  { "image/png", "pngdec", "pngdec" },
+};
+
+struct _Media {
+  char *file;
+  gboolean still, finished;
+  GstElement *pipeline;
+  GstAppSink *sink;
+  GstBus *bus;
+  GError *error;  /* the first error of the pipeline */
+  GError *damage; /* the first warning about the stream: decoding went on without a part of it */
+  GstClockTime duration, position, end;
+};
+
+/* -------------------------------------------------------------------------------------------------------
+ * opening */
+
+/* Media type of the file's first bytes; NULL where they tell nothing. FALSE when the file cannot be
+ * read. */
+static gboolean
+sniff (const char *file, char **type, GError **error)
+{
+  struct stat status;
+  g_autofree guint8 *bytes = NULL;
+  gsize length = 0;
+  const char *problem = NULL;
+
+  *type = NULL;
+  FILE *stream = fopen (file, "rb");
+  if (!stream || fstat (fileno (stream), &status) < 0)
+    problem = g_strerror (errno);
+  else if (S_ISDIR (status.st_mode))
+    problem = "is a directory, expected an image or video";
+  else if (S_ISREG (status.st_mode)) { /* a pipe could be read only once */
+    bytes = g_malloc (SNIFFED_BYTES);
+    length = fread (bytes, 1, SNIFFED_BYTES, stream);
+    if (ferror (stream))
+      problem = g_strerror (errno);
+    else if (length == 0)
+      problem = "is empty, expected an image or video";
+  }
+  if (stream)
+    fclose (stream);
+  if (problem) {
+    g_set_error (error, CLIP_ERROR, CLIP_ERROR_IO, "%s: %s", file, problem);
+    return FALSE;
+  }
+  if (length > 0) {
+    g_autoptr (GstCaps) caps = gst_type_find_helper_for_data (NULL, bytes, length, NULL);
+    if (caps)
+      *type = g_strdup (gst_structure_get_name (gst_caps_get_structure (caps, 0)));
+  }
+  return TRUE;
+}
+
+static gboolean
+is_installed (const char *element)
+{
+  g_autoptr (GstElementFactory) factory = gst_element_factory_find (element);
+  return factory != NULL;
+}
+
+static const char *
+still_decoder (const char *type)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (still_decoders); i++)
+    if (g_str_equal (type, still_decoders[i].type) && is_installed (still_decoders[i].element))
+      return still_decoders[i].description;
+  return "decodebin";
+}
+
+static GstCaps *
+readable_caps (void)
+{
+  GValue list = G_VALUE_INIT;
+  g_value_init (&list, GST_TYPE_LIST);
+  for (const char *const *format = clip_preprocess_formats (); *format; format++) {
+    GValue value = G_VALUE_INIT;
+    g_value_init (&value, G_TYPE_STRING);
+    g_value_set_static_string (&value, *format);
+    gst_value_list_append_and_take_value (&list, &value);
+  }
+  GstCaps *caps = gst_caps_new_empty_simple ("video/x-raw");
+  gst_caps_set_value (caps, "format", &list);
+  g_value_unset (&list);
+  return caps;
+}
+
+Media *
+media_open (const char *file, GError **error)
+{
+  gboolean is_uri = gst_uri_is_valid (file) && strstr (file, "://");
+  g_autofree char *type = NULL, *description = NULL;
+  if (!is_uri && !sniff (file, &type, error))
+    return NULL;
+
+  g_autoptr (Media) media = g_new0 (Media, 1);
+  media->file = g_strdup (file);
+  media->still = type && g_str_has_prefix (type, "image/");
+  media->duration = media->position = media->end = GST_CLOCK_TIME_NONE;
+  const char *tail =
+      "videoconvert dither=none ! appsink name=sink sync=false enable-last-sample=false";
+  if (media->still)
+    description = g_strdup_printf ("filesrc name=source ! %s ! %s", still_decoder (type), tail);
+  else
+    description = g_strdup_printf (
+        "uridecodebin name=source expose-all-streams=false caps=video/x-raw ! %s", tail);
+
+  media->pipeline = gst_parse_launch_full (description, NULL, GST_PARSE_FLAG_FATAL_ERRORS, error);
+  if (!media->pipeline) {
+    g_prefix_error (error, "%s: ", file);
+    return NULL;
+  }
+  g_autoptr (GstElement) source = gst_bin_get_by_name (GST_BIN (media->pipeline), "source");
+  if (media->still) {
+    g_object_set (source, "location", file, NULL);
+  } else {
+    g_autofree char *uri = is_uri ? g_strdup (file) : gst_filename_to_uri (file, error);
+    if (!uri)
+      return NULL;
+    g_object_set (source, "uri", uri, NULL);
+  }
+  g_autoptr (GstCaps) caps = readable_caps ();
+  media->sink = GST_APP_SINK (gst_bin_get_by_name (GST_BIN (media->pipeline), "sink"));
+  gst_app_sink_set_caps (media->sink, caps);
+  gst_app_sink_set_max_buffers (media->sink, FRAMES_AHEAD);
+  media->bus = gst_element_get_bus (media->pipeline);
+  gst_element_set_state (
+      media->pipeline, GST_STATE_PLAYING); /* a failure posts an error, which media_read () finds */
+  return g_steal_pointer (&media);
+}
+
+void
+media_close (Media *media)
+{
+  if (media->pipeline)
+    gst_element_set_state (media->pipeline, GST_STATE_NULL);
+  g_clear_object (&media->bus);
+  g_clear_object (&media->sink);
+  g_clear_object (&media->pipeline);
+  g_clear_error (&media->error);
+  g_clear_error (&media->damage);
+  g_free (media->file);
+  g_free (media);
+}
+
+gboolean
+media_is_still (const Media *media)
+{
+  return media->still;
+}
+
+/* -------------------------------------------------------------------------------------------------------
+ * reading */
+
+/* "FILE: what GStreamer says (the last line of its details)" */
+static void
+keep_message (Media *media, GError **kept, GError *error, const char *debug)
+{
+  if (*kept)
+    return;
+  const char *detail = debug ? strrchr (debug, '\n') : NULL;
+  g_set_error (kept, CLIP_ERROR, CLIP_ERROR_FORMAT, detail && detail[1] ? "%s: %s (%s)" : "%s: %s",
+               media->file, error->message, detail ? detail + 1 : "");
+}
+
+/* Takes all messages off the bus, so that a long video does not pile them up. */
+static void
+read_bus (Media *media)
+{
+  GstMessage *message;
+  while ((message = gst_bus_pop_filtered (media->bus, GST_MESSAGE_ERROR | GST_MESSAGE_WARNING))) {
+    g_autoptr (GError) error = NULL;
+    g_autofree char *debug = NULL;
+    if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_ERROR) {
+      gst_message_parse_error (message, &error, &debug);
+      keep_message (media, &media->error, error, debug);
+    } else {
+      gst_message_parse_warning (message, &error, &debug);
+      if (g_error_matches (error, GST_STREAM_ERROR, GST_STREAM_ERROR_DECODE) ||
+          g_error_matches (error, GST_STREAM_ERROR, GST_STREAM_ERROR_DEMUX))
+        keep_message (media, &media->damage, error, debug);
+    }
+    gst_message_unref (message);
+  }
+}
+
+static GstSample *
+pull (Media *media)
+{
+  for (;;) {
+    gboolean failed = media->error != NULL;
+    GstSample *sample =
+        gst_app_sink_try_pull_sample (media->sink, failed ? DRAIN_TIMEOUT : POLL_INTERVAL);
+    read_bus (media);
+    if (sample)
+      return sample;
+    if (failed || gst_app_sink_is_eos (media->sink))
+      return NULL;
+  }
+}
+
+/* A container that promises more than it holds ends without an error from most demuxers. The
+ * longest stream, which need not be the video, sets the duration: only a loss of more than a tenth
+ * and a second counts as damage. */
+static void
+check_end (Media *media)
+{
+  if (media->still || media->error || !GST_CLOCK_TIME_IS_VALID (media->duration) ||
+      !GST_CLOCK_TIME_IS_VALID (media->end))
+    return;
+  if (media->end + GST_SECOND < media->duration && media->end < media->duration / 10 * 9)
+    g_set_error (
+        &media->damage, CLIP_ERROR, CLIP_ERROR_FORMAT,
+        "%s: the video ends after %.1f s, expected %.1f s: the file is damaged or cut short",
+        media->file, media->end / 1e9, media->duration / 1e9);
+}
+
+GstSample *
+media_read (Media *media, GError **error)
+{
+  g_autoptr (GstSample) sample = media->finished ? NULL : pull (media);
+  if (sample && media->still) {
+    /* one frame; that it is a whole one shows only when the decoder has read on */
+    g_autoptr (GstSample) second = pull (media);
+    media->finished = TRUE;
+    if (media->error)
+      g_clear_pointer (&sample, gst_sample_unref);
+  }
+  if (sample) {
+    gint64 duration;
+    GstClockTime length = GST_BUFFER_DURATION (gst_sample_get_buffer (sample));
+    media->position = media_get_time (media, sample);
+    if (!GST_CLOCK_TIME_IS_VALID (media->duration) &&
+        gst_element_query_duration (media->pipeline, GST_FORMAT_TIME, &duration) && duration > 0)
+      media->duration = duration;
+    if (GST_CLOCK_TIME_IS_VALID (media->position))
+      media->end = media->position + (GST_CLOCK_TIME_IS_VALID (length) ? length : 0);
+    return g_steal_pointer (&sample);
+  }
+  media->finished = TRUE;
+  if (!media->damage)
+    check_end (media);
+  if (media->error || media->damage)
+    g_propagate_error (error, g_error_copy (media->error ? media->error : media->damage));
+  return NULL;
+}
+
+GstClockTime
+media_get_time (const Media *media, GstSample *sample)
+{
+  if (media->still)
+    return GST_CLOCK_TIME_NONE;
+  GstClockTime pts = GST_BUFFER_PTS (gst_sample_get_buffer (sample));
+  GstClockTime time =
+      gst_segment_to_stream_time (gst_sample_get_segment (sample), GST_FORMAT_TIME, pts);
+  return GST_CLOCK_TIME_IS_VALID (time) ? time : pts;
+}
+
+double
+media_get_progress (const Media *media)
+{
+  if (media->finished)
+    return 1;
+  if (!GST_CLOCK_TIME_IS_VALID (media->position))
+    return 0;
+  return GST_CLOCK_TIME_IS_VALID (media->duration)
+             ? MIN (1.0, (double) media->position / media->duration)
+             : 0;
+}
