@@ -1,0 +1,1038 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/**
+ * SECTION:element-clipclassify
+ * @title: clipclassify
+ * @short_description: labels video frames with CLIP, without training
+ *
+ * clipclassify compares each video frame with labels in plain words and attaches those that fit,
+ * with a score each, as #GstMeta to the buffer. Pixels are left alone and never copied. When other
+ * labels are seen than before, it posts an element message.
+ *
+ * What the metadata look like and how a program reads them is told in docs/elements.md and
+ * gst/clipmeta.h.
+ *
+ * ## Example launch lines
+ * |[
+ * gst-launch-1.0 -m filesrc location=street.mp4 ! decodebin ! videoconvert ! clipclassify labels="a car;a person walking;an empty road" ! fakesink
+ * ]| Prints a message whenever the label of the scene changes.
+ * |[
+ * gst-launch-1.0 -m v4l2src ! videoconvert ! clipclassify labels="a person" background="an empty room;a chair" scoring=independent interval=5 ! videoconvert ! autovideosink
+ * ]| Looks at every fifth frame of a camera for a person.
+ *
+ * Since: 0.1
+ */
+/*
+ * frame → pixels [3, R, R] → feature [E] → labels → metas on the same buffer, every interval-th
+ * frame; the frames between carry the last result on.
+ *
+ * Threads: all that belongs to inference is touched by the streaming thread only. What properties,
+ * queries and the labels' worker share with it is under the object lock; of it the streaming thread
+ * takes a snapshot per frame.
+ */
+#include "gst/clipclassify.h"
+
+#include <gst/video/video.h>
+
+#include "core/clip.h"
+#include "gst/analytics.h"
+#include "gst/enums.h"
+#include "gst/labeller.h"
+#include "gst/latency.h"
+#include "gst/message.h"
+#include "gst/result.h"
+
+GST_DEBUG_CATEGORY_STATIC (gst_clip_classify_debug);
+#define GST_CAT_DEFAULT gst_clip_classify_debug
+
+#define MAX_SIZE 32768
+/* A frame is classified at least this often however late frames are: a sink that is late for
+ * reasons of its own must not end the labelling. */
+#define MAX_SKIP GST_SECOND
+
+#define DEFAULT_THRESHOLD 0.2f
+#define DEFAULT_TOP_K 0
+#define DEFAULT_INTERVAL 1
+#define DEFAULT_EMBEDDING FALSE
+#define DEFAULT_MESSAGES TRUE
+#define DEFAULT_THREADS 0
+
+enum {
+  PROP_0,
+  PROP_MODEL,
+  PROP_MODEL_CONFIG,
+  PROP_LABELS,
+  PROP_LABELS_FILE,
+  PROP_PROMPTS,
+  PROP_BACKGROUND,
+  PROP_SCORING,
+  PROP_THRESHOLD,
+  PROP_TOP_K,
+  PROP_INTERVAL,
+  PROP_EMBEDDING,
+  PROP_MESSAGES,
+  PROP_THREADS,
+  PROP_PRECISION,
+  PROP_YUV_ORDER,
+  PROP_STATS,
+  PROP_MODEL_INFO,
+};
+
+typedef struct {
+  guint64 frames;     /* all but gaps */
+  guint64 inferences; /* classified */
+  guint64 held;       /* not classified because of the interval */
+  guint64 skipped;    /* not classified because they were late */
+} FrameCounts;
+
+typedef struct {
+  ClipReporting reporting;
+  guint interval;
+  gboolean embedding, messages;
+} FrameSettings;
+
+struct _GstClipClassify {
+  GstBaseTransform parent;
+
+  /* under the object lock */
+  char *model_name, *model_config;
+  ClipLabelSpec spec;
+  gboolean spec_changed; /* since the classifier was asked for */
+  FrameSettings settings;
+  guint threads;
+  ClipPrecision precision;
+  ClipYuvOrder yuv_order;
+  ClipModel *model; /* from start to stop, as the next two */
+  ClipLabeller *labeller;
+  ClipClassifier *classifier; /* NULL: no labels */
+  FrameCounts counts;
+  ClipLatency latency;
+  gboolean live;
+  GstClockTime earliest; /* running time from which on frames are not late, by the last QOS event */
+
+  /* of the streaming thread */
+  ClipSession *session;
+  ClipPreprocess *preprocess;
+  GstVideoInfo info;
+  float *pixels; /* [3, R, R] */
+  ClipResult result;
+  guint since; /* frames since the last classified one */
+  ClipSeen *seen;
+};
+
+G_DEFINE_TYPE (GstClipClassify, gst_clip_classify, GST_TYPE_BASE_TRANSFORM)
+GST_ELEMENT_REGISTER_DEFINE (clipclassify, "clipclassify", GST_RANK_NONE, GST_TYPE_CLIP_CLASSIFY)
+
+/* ------------------------------------------------------------------------------------------------------- one frame */
+
+typedef enum {
+  CHOICE_CLASSIFY,
+  CHOICE_HOLD, /* not its turn */
+  CHOICE_SKIP, /* its turn, but late */
+} Choice;
+
+static void
+forget (GstClipClassify *self)
+{
+  self->result.valid = FALSE;
+  self->since = 0;
+}
+
+static GstClockTime
+running_time_of (GstClipClassify *self, GstBuffer *buffer)
+{
+  const GstSegment *segment = &GST_BASE_TRANSFORM (self)->segment;
+  return gst_segment_to_running_time (segment, GST_FORMAT_TIME, GST_BUFFER_PTS (buffer));
+}
+
+static gboolean
+is_late (GstClipClassify *self, GstBuffer *buffer)
+{
+  const GstClockTime now = running_time_of (self, buffer), last = self->result.running_time;
+  GST_OBJECT_LOCK (self);
+  const gboolean late = self->live && GST_CLOCK_TIME_IS_VALID (self->earliest) &&
+                        GST_CLOCK_TIME_IS_VALID (now) && now < self->earliest;
+  GST_OBJECT_UNLOCK (self);
+  return late && self->result.valid && GST_CLOCK_TIME_IS_VALID (last) && now < last + MAX_SKIP;
+}
+
+static Choice
+choose (GstClipClassify *self, GstBuffer *buffer, guint interval)
+{
+  Choice choice = CHOICE_HOLD;
+  if (!self->result.valid || self->since + 1 >= interval)
+    choice = is_late (self, buffer) ? CHOICE_SKIP : CHOICE_CLASSIFY;
+  self->since = choice == CHOICE_CLASSIFY ? 0 : self->since + 1;
+
+  GST_OBJECT_LOCK (self);
+  self->counts.frames++;
+  self->counts.inferences += choice == CHOICE_CLASSIFY;
+  self->counts.held += choice == CHOICE_HOLD;
+  self->counts.skipped += choice == CHOICE_SKIP;
+  GST_OBJECT_UNLOCK (self);
+  return choice;
+}
+
+/* pixels ← frame. A buffer's video meta may contradict the caps; it is the caps that the tables
+ * were made for. */
+static gboolean
+read_pixels (GstClipClassify *self, GstBuffer *buffer)
+{
+  GstVideoFrame frame;
+  if (!gst_video_frame_map (&frame, &self->info, buffer,
+                            GST_MAP_READ | GST_VIDEO_FRAME_MAP_FLAG_NO_REF)) {
+    GST_ELEMENT_ERROR (self, STREAM, FORMAT, ("A frame cannot be read."),
+                       ("%" G_GSIZE_FORMAT " bytes cannot be mapped as %s %d×%d",
+                        gst_buffer_get_size (buffer), GST_VIDEO_INFO_NAME (&self->info),
+                        self->info.width, self->info.height));
+    return FALSE;
+  }
+  const GstVideoInfo *info = &frame.info;
+  const gboolean fits = info->finfo == self->info.finfo && info->width >= self->info.width &&
+                        info->height >= self->info.height;
+  if (fits)
+    clip_preprocess_run (self->preprocess, self->pixels, (const guint8 *const *) frame.data,
+                         info->stride);
+  else
+    GST_ELEMENT_ERROR (self, STREAM, FORMAT, ("A frame is not what its caps say."),
+                       ("frame %s %d×%d, caps %s %d×%d", GST_VIDEO_INFO_NAME (info), info->width,
+                        info->height, GST_VIDEO_INFO_NAME (&self->info), self->info.width,
+                        self->info.height));
+  gst_video_frame_unmap (&frame);
+  return fits;
+}
+
+static void
+account (GstClipClassify *self, GstClockTime took)
+{
+  GST_OBJECT_LOCK (self);
+  const gboolean changed = clip_latency_add (&self->latency, took) && self->live;
+  GST_OBJECT_UNLOCK (self);
+  GST_LOG_OBJECT (self, "inference took %" GST_TIME_FORMAT, GST_TIME_ARGS (took));
+  if (changed)
+    gst_element_post_message (GST_ELEMENT (self), gst_message_new_latency (GST_OBJECT (self)));
+}
+
+static gboolean
+classify (GstClipClassify *self, GstBuffer *buffer)
+{
+  const GstClockTime start = gst_util_get_timestamp ();
+  const GstSegment *segment = &GST_BASE_TRANSFORM (self)->segment;
+  ClipResult *result = &self->result;
+  if (!read_pixels (self, buffer))
+    return FALSE;
+  clip_encode_image (self->session, result->feature, self->pixels, 1);
+  clip_result_update (result);
+  result->pts = GST_BUFFER_PTS (buffer);
+  result->running_time = running_time_of (self, buffer);
+  result->stream_time =
+      gst_segment_to_stream_time (segment, GST_FORMAT_TIME, GST_BUFFER_PTS (buffer));
+  account (self, gst_util_get_timestamp () - start);
+  return TRUE;
+}
+
+static void
+attach (GstClipClassify *self, GstBuffer *buffer, gboolean held, gboolean embedding)
+{
+  const ClipResult *result = &self->result;
+  g_autofree char *name = gst_object_get_name (GST_OBJECT (self));
+  const ClipMeta meta = {
+    .element = name,
+    .model = clip_model_get_info (self->model)->id,
+    .held = held,
+    .pts = result->pts,
+    .running_time = result->running_time,
+    .stream_time = result->stream_time,
+    .labels = result->labels,
+    .n_labels = result->n_labels,
+    .embedding_bytes = embedding ? result->embedding : NULL,
+  };
+  clip_meta_add (buffer, &meta);
+  clip_analytics_add (buffer, &meta);
+}
+
+static void
+announce (GstClipClassify *self, GstBuffer *buffer)
+{
+  GST_OBJECT_LOCK (self);
+  const gboolean live = self->live;
+  GST_OBJECT_UNLOCK (self);
+  GstMessage *message =
+      clip_message_new (GST_ELEMENT (self), self->seen, &self->result, buffer, live);
+  if (message)
+    gst_element_post_message (GST_ELEMENT (self), message);
+}
+
+static GstFlowReturn
+gst_clip_classify_transform_ip (GstBaseTransform *base, GstBuffer *buffer)
+{
+  GstClipClassify *self = GST_CLIP_CLASSIFY (base);
+  if (GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_DISCONT))
+    forget (self);
+  if (GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_GAP))
+    return GST_FLOW_OK;
+
+  GST_OBJECT_LOCK (self);
+  const FrameSettings settings = self->settings;
+  g_autoptr (ClipClassifier) classifier =
+      self->classifier ? clip_classifier_ref (self->classifier) : NULL;
+  GST_OBJECT_UNLOCK (self);
+
+  const Choice choice = choose (self, buffer, settings.interval);
+  if (choice == CHOICE_CLASSIFY && !classify (self, buffer))
+    return GST_FLOW_ERROR;
+  clip_result_score (&self->result, classifier, &settings.reporting);
+  attach (self, buffer, choice != CHOICE_CLASSIFY, settings.embedding);
+  if (settings.messages)
+    announce (self, buffer);
+  return GST_FLOW_OK;
+}
+
+static void
+gst_clip_classify_before_transform (GstBaseTransform *base, GstBuffer *buffer)
+{
+  const GstClockTime time =
+      gst_segment_to_stream_time (&base->segment, GST_FORMAT_TIME, GST_BUFFER_PTS (buffer));
+  if (GST_CLOCK_TIME_IS_VALID (time))
+    gst_object_sync_values (GST_OBJECT (base), time);
+}
+
+/* ---------------------------------------------------------------------------------------------------------- format */
+
+static GstCaps *
+template_caps (void)
+{
+  GValue formats = G_VALUE_INIT;
+  g_value_init (&formats, GST_TYPE_LIST);
+  for (const char *const *name = clip_preprocess_formats (); *name; name++) {
+    GValue format = G_VALUE_INIT;
+    g_value_init (&format, G_TYPE_STRING);
+    g_value_set_static_string (&format, *name);
+    gst_value_list_append_and_take_value (&formats, &format);
+  }
+  GstStructure *structure = gst_structure_new (
+      "video/x-raw", "width", GST_TYPE_INT_RANGE, 1, MAX_SIZE, "height", GST_TYPE_INT_RANGE, 1,
+      MAX_SIZE, "framerate", GST_TYPE_FRACTION_RANGE, 0, 1, G_MAXINT, 1, NULL);
+  gst_structure_take_value (structure, "format", &formats);
+  GstCaps *caps = gst_caps_new_empty ();
+  gst_caps_append_structure (caps, structure);
+  return caps;
+}
+
+static ClipColorMatrix
+matrix_of (const GstVideoInfo *info)
+{
+  switch (info->colorimetry.matrix) {
+  case GST_VIDEO_COLOR_MATRIX_BT709:
+  case GST_VIDEO_COLOR_MATRIX_SMPTE240M: /* differs from BT.709 in the third decimal */
+    return CLIP_COLOR_MATRIX_BT709;
+  case GST_VIDEO_COLOR_MATRIX_BT2020:
+    return CLIP_COLOR_MATRIX_BT2020;
+  default:
+    return CLIP_COLOR_MATRIX_BT601;
+  }
+}
+
+static gboolean
+gst_clip_classify_set_caps (GstBaseTransform *base, GstCaps *incaps, GstCaps *outcaps)
+{
+  GstClipClassify *self = GST_CLIP_CLASSIFY (base);
+  g_autoptr (GError) error = NULL;
+  if (!gst_video_info_from_caps (&self->info, incaps))
+    return FALSE;
+  GST_OBJECT_LOCK (self);
+  const ClipFrameInfo frame = {
+    .format = GST_VIDEO_INFO_NAME (&self->info),
+    .width = self->info.width,
+    .height = self->info.height,
+    .matrix = matrix_of (&self->info),
+    .full_range = self->info.colorimetry.range == GST_VIDEO_COLOR_RANGE_0_255,
+    .yuv_order = self->yuv_order,
+  };
+  GST_OBJECT_UNLOCK (self);
+  g_clear_pointer (&self->preprocess, clip_preprocess_free);
+  self->preprocess =
+      clip_preprocess_new (&clip_model_get_info (self->model)->preprocess, &frame, &error);
+  if (!self->preprocess)
+    clip_message_post_error (GST_ELEMENT (self), GST_MESSAGE_ERROR, error);
+  return self->preprocess != NULL;
+}
+
+/* Buffers go on downstream as they are, so only downstream can say which metas they may have.
+ * Cropping is the one that would have to be understood here, too. */
+static gboolean
+gst_clip_classify_propose_allocation (GstBaseTransform *base, GstQuery *decide, GstQuery *query)
+{
+  guint crop;
+  if (!GST_BASE_TRANSFORM_CLASS (gst_clip_classify_parent_class)
+           ->propose_allocation (base, decide, query))
+    return FALSE;
+  if (gst_query_find_allocation_meta (query, GST_VIDEO_CROP_META_API_TYPE, &crop))
+    gst_query_remove_nth_allocation_meta (query, crop);
+  return TRUE;
+}
+
+/* ---------------------------------------------------------------------------------------------- events and queries */
+
+static gboolean
+gst_clip_classify_sink_event (GstBaseTransform *base, GstEvent *event)
+{
+  GstClipClassify *self = GST_CLIP_CLASSIFY (base);
+  switch (GST_EVENT_TYPE (event)) {
+  case GST_EVENT_FLUSH_STOP:
+  case GST_EVENT_SEGMENT:
+    forget (self);
+    GST_OBJECT_LOCK (self);
+    self->earliest = GST_CLOCK_TIME_NONE;
+    GST_OBJECT_UNLOCK (self);
+    break;
+  default:
+    break;
+  }
+  return GST_BASE_TRANSFORM_CLASS (gst_clip_classify_parent_class)->sink_event (base, event);
+}
+
+/* The base class's own QoS would drop frames; here a late one is only not looked at. */
+static gboolean
+gst_clip_classify_src_event (GstBaseTransform *base, GstEvent *event)
+{
+  GstClipClassify *self = GST_CLIP_CLASSIFY (base);
+  if (GST_EVENT_TYPE (event) == GST_EVENT_QOS) {
+    GstClockTimeDiff lateness;
+    GstClockTime time;
+    gst_event_parse_qos (event, NULL, NULL, &lateness, &time);
+    GST_OBJECT_LOCK (self);
+    /* A frame that is as late again would still be late: look twice as far ahead, as video decoders
+     * do. */
+    if (!GST_CLOCK_TIME_IS_VALID (time) || lateness <= 0)
+      self->earliest = GST_CLOCK_TIME_NONE;
+    else
+      self->earliest = time + 2 * lateness;
+    GST_OBJECT_UNLOCK (self);
+  }
+  return GST_BASE_TRANSFORM_CLASS (gst_clip_classify_parent_class)->src_event (base, event);
+}
+
+/* Frames arrive later by what an inference takes. That buffers nothing, so the maximum stays. */
+static gboolean
+gst_clip_classify_query (GstBaseTransform *base, GstPadDirection direction, GstQuery *query)
+{
+  GstClipClassify *self = GST_CLIP_CLASSIFY (base);
+  if (!GST_BASE_TRANSFORM_CLASS (gst_clip_classify_parent_class)->query (base, direction, query))
+    return FALSE;
+  if (GST_QUERY_TYPE (query) == GST_QUERY_LATENCY && direction == GST_PAD_SRC) {
+    gboolean live;
+    GstClockTime min, max;
+    gst_query_parse_latency (query, &live, &min, &max);
+    GST_OBJECT_LOCK (self);
+    self->live = live;
+    if (live)
+      min += self->latency.reported;
+    GST_OBJECT_UNLOCK (self);
+    gst_query_set_latency (query, live, min, max);
+  }
+  return TRUE;
+}
+
+/* -------------------------------------------------------------------------------------------------- start and stop */
+
+/* On the labels' worker. */
+static void
+labels_ready (ClipClassifier *classifier, const GError *error, gpointer data)
+{
+  GstClipClassify *self = data;
+  g_autoptr (GError) no_labels = NULL;
+  GST_OBJECT_LOCK (self);
+  if (!classifier && !error && !self->settings.embedding)
+    error = no_labels =
+        g_error_new (CLIP_ERROR, CLIP_ERROR_LABELS, "no labels are left: those before stay in use");
+  if (!error) {
+    g_clear_pointer (&self->classifier, clip_classifier_unref);
+    self->classifier = classifier ? clip_classifier_ref (classifier) : NULL;
+  }
+  GST_OBJECT_UNLOCK (self);
+  if (error)
+    clip_message_post_error (GST_ELEMENT (self), GST_MESSAGE_WARNING, error);
+  else if (classifier)
+    clip_message_post_warnings (GST_ELEMENT (self), "labels",
+                                clip_classifier_get_warnings (classifier));
+}
+
+/* With the object lock. */
+static void
+request_labels (GstClipClassify *self)
+{
+  self->spec_changed = TRUE;
+  if (!self->labeller)
+    return;
+  clip_labeller_request (self->labeller, &self->spec);
+  self->spec_changed = FALSE;
+}
+
+static ClipModel *
+load_model (GstClipClassify *self, GError **error)
+{
+  GST_OBJECT_LOCK (self);
+  g_autofree char *name = g_strdup (self->model_name);
+  g_autofree char *config = g_strdup (self->model_config);
+  const ClipModelOptions options = { .precision = self->precision, .config = config };
+  GST_OBJECT_UNLOCK (self);
+  return clip_model_load (name, &options, error);
+}
+
+static gboolean
+encode_labels (GstClipClassify *self, ClipClassifier **classifier, GError **error)
+{
+  GST_OBJECT_LOCK (self);
+  g_autoptr (ClipLabelSpec) spec = clip_label_spec_copy (&self->spec);
+  const gboolean needed = !self->settings.embedding;
+  self->spec_changed = FALSE;
+  GST_OBJECT_UNLOCK (self);
+  if (!clip_label_spec_encode (spec, self->session, NULL, NULL, classifier, error))
+    return FALSE;
+  if (*classifier || !needed)
+    return TRUE;
+  g_set_error_literal (error, CLIP_ERROR, CLIP_ERROR_LABELS,
+                       "there is nothing to do: set labels or labels-file, or embedding=true");
+  return FALSE;
+}
+
+/* Reads the weights into memory. Returns what an inference takes, to report a latency before the
+ * first frame comes. */
+static GstClockTime
+warm_up (GstClipClassify *self)
+{
+  const GstClockTime start = gst_util_get_timestamp ();
+  clip_encode_image (self->session, self->result.feature, self->pixels, 1);
+  return gst_util_get_timestamp () - start;
+}
+
+static gboolean
+prepare (GstClipClassify *self, ClipModel *model, GError **error)
+{
+  const ClipModelInfo *info = clip_model_get_info (model);
+  g_autoptr (ClipClassifier) classifier = NULL;
+  self->session = clip_session_new (model, self->threads);
+  self->pixels = g_new0 (float, 3 * (gsize) info->image_size * info->image_size);
+  clip_result_init (&self->result, info->embed_dim);
+  clip_message_post_warnings (GST_ELEMENT (self), info->source, info->warnings);
+  if (!encode_labels (self, &classifier, error))
+    return FALSE;
+  if (classifier)
+    clip_message_post_warnings (GST_ELEMENT (self), "labels",
+                                clip_classifier_get_warnings (classifier));
+  const GstClockTime latency = warm_up (self);
+
+  GST_OBJECT_LOCK (self);
+  self->counts = (FrameCounts){ 0 };
+  self->latency = (ClipLatency){ .reported = latency };
+  self->live = FALSE;
+  self->earliest = GST_CLOCK_TIME_NONE;
+  self->classifier = g_steal_pointer (&classifier);
+  self->model = clip_model_ref (model);
+  self->labeller = clip_labeller_new (model, labels_ready, self);
+  if (self->spec_changed)
+    request_labels (self);
+  GST_OBJECT_UNLOCK (self);
+  return TRUE;
+}
+
+static gboolean
+gst_clip_classify_stop (GstBaseTransform *base)
+{
+  GstClipClassify *self = GST_CLIP_CLASSIFY (base);
+  GST_OBJECT_LOCK (self);
+  ClipLabeller *labeller = g_steal_pointer (&self->labeller);
+  g_autoptr (ClipModel) model = g_steal_pointer (&self->model);
+  GST_OBJECT_UNLOCK (self);
+  g_clear_pointer (&labeller, clip_labeller_free); /* joins its thread, which takes the lock */
+
+  g_clear_pointer (&self->classifier, clip_classifier_unref);
+  g_clear_pointer (&self->session, clip_session_free);
+  g_clear_pointer (&self->preprocess, clip_preprocess_free);
+  g_clear_pointer (&self->pixels, g_free);
+  clip_result_clear (&self->result);
+  g_hash_table_remove_all (self->seen);
+  forget (self);
+  return TRUE;
+}
+
+static gboolean
+gst_clip_classify_start (GstBaseTransform *base)
+{
+  GstClipClassify *self = GST_CLIP_CLASSIFY (base);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (ClipModel) model = load_model (self, &error);
+  if (model && prepare (self, model, &error))
+    return TRUE;
+  clip_message_post_error (GST_ELEMENT (self), GST_MESSAGE_ERROR, error);
+  gst_clip_classify_stop (base);
+  return FALSE;
+}
+
+/* ------------------------------------------------------------------------------------------------------ properties */
+
+static GstStructure *
+describe_stats (GstClipClassify *self)
+{
+  const FrameCounts *counts = &self->counts;
+  return gst_structure_new ("clipclassify-stats", "frames", G_TYPE_UINT64, counts->frames,
+                            "inferences", G_TYPE_UINT64, counts->inferences, "held", G_TYPE_UINT64,
+                            counts->held, "skipped", G_TYPE_UINT64, counts->skipped, "last-latency",
+                            G_TYPE_UINT64, clip_latency_last (&self->latency), "mean-latency",
+                            G_TYPE_UINT64, clip_latency_mean (&self->latency), "p99-latency",
+                            G_TYPE_UINT64, clip_latency_p99 (&self->latency), NULL);
+}
+
+static GstStructure *
+describe_model (ClipModel *model)
+{
+  const ClipModelInfo *info = clip_model_get_info (model);
+  return gst_structure_new (
+      "clipclassify-model", "id", G_TYPE_STRING, info->id, "source", G_TYPE_STRING, info->source,
+      "container", G_TYPE_STRING, info->container, "naming", G_TYPE_STRING, info->naming,
+      "image-tower", G_TYPE_STRING, info->image.kind, "text-tower", G_TYPE_STRING, info->text.kind,
+      "precision", G_TYPE_STRING, info->precision, "weights", G_TYPE_STRING, info->weights,
+      "embedding-length", G_TYPE_INT, info->embed_dim, "image-size", G_TYPE_INT, info->image_size,
+      "context-length", G_TYPE_INT, info->context_length, "logit-scale", G_TYPE_FLOAT,
+      info->logit_scale, "parameters", G_TYPE_INT64, info->n_parameters, "mapped-bytes",
+      G_TYPE_INT64, info->mapped_bytes, "heap-bytes", G_TYPE_INT64, info->heap_bytes, NULL);
+}
+
+static void
+replace_string (char **field, const GValue *value)
+{
+  g_free (*field);
+  *field = g_value_dup_string (value);
+}
+
+static void
+replace_labels (GstClipClassify *self, char **field, const GValue *value)
+{
+  if (g_strcmp0 (*field, g_value_get_string (value)) == 0)
+    return;
+  replace_string (field, value);
+  request_labels (self);
+}
+
+static void
+gst_clip_classify_set_property (GObject *object, guint id, const GValue *value, GParamSpec *pspec)
+{
+  GstClipClassify *self = GST_CLIP_CLASSIFY (object);
+  FrameSettings *settings = &self->settings;
+  GST_OBJECT_LOCK (self);
+  switch (id) {
+  case PROP_MODEL:
+    replace_string (&self->model_name, value);
+    break;
+  case PROP_MODEL_CONFIG:
+    replace_string (&self->model_config, value);
+    break;
+  case PROP_LABELS:
+    replace_labels (self, &self->spec.labels, value);
+    break;
+  case PROP_LABELS_FILE:
+    replace_labels (self, &self->spec.labels_file, value);
+    break;
+  case PROP_PROMPTS:
+    replace_labels (self, &self->spec.prompts, value);
+    break;
+  case PROP_BACKGROUND:
+    replace_labels (self, &self->spec.background, value);
+    break;
+  case PROP_SCORING:
+    settings->reporting.scoring = g_value_get_enum (value);
+    break;
+  case PROP_THRESHOLD:
+    settings->reporting.threshold = g_value_get_float (value);
+    break;
+  case PROP_TOP_K:
+    settings->reporting.top_k = g_value_get_uint (value);
+    break;
+  case PROP_INTERVAL:
+    settings->interval = g_value_get_uint (value);
+    break;
+  case PROP_EMBEDDING:
+    settings->embedding = g_value_get_boolean (value);
+    break;
+  case PROP_MESSAGES:
+    settings->messages = g_value_get_boolean (value);
+    break;
+  case PROP_THREADS:
+    self->threads = g_value_get_uint (value);
+    break;
+  case PROP_PRECISION:
+    self->precision = g_value_get_enum (value);
+    break;
+  case PROP_YUV_ORDER:
+    self->yuv_order = g_value_get_enum (value);
+    break;
+  default:
+    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+    break;
+  }
+  GST_OBJECT_UNLOCK (self);
+}
+
+static void
+gst_clip_classify_get_property (GObject *object, guint id, GValue *value, GParamSpec *pspec)
+{
+  GstClipClassify *self = GST_CLIP_CLASSIFY (object);
+  const FrameSettings *settings = &self->settings;
+  GST_OBJECT_LOCK (self);
+  switch (id) {
+  case PROP_MODEL:
+    g_value_set_string (value, self->model_name);
+    break;
+  case PROP_MODEL_CONFIG:
+    g_value_set_string (value, self->model_config);
+    break;
+  case PROP_LABELS:
+    g_value_set_string (value, self->spec.labels);
+    break;
+  case PROP_LABELS_FILE:
+    g_value_set_string (value, self->spec.labels_file);
+    break;
+  case PROP_PROMPTS:
+    g_value_set_string (value, self->spec.prompts);
+    break;
+  case PROP_BACKGROUND:
+    g_value_set_string (value, self->spec.background);
+    break;
+  case PROP_SCORING:
+    g_value_set_enum (value, settings->reporting.scoring);
+    break;
+  case PROP_THRESHOLD:
+    g_value_set_float (value, settings->reporting.threshold);
+    break;
+  case PROP_TOP_K:
+    g_value_set_uint (value, settings->reporting.top_k);
+    break;
+  case PROP_INTERVAL:
+    g_value_set_uint (value, settings->interval);
+    break;
+  case PROP_EMBEDDING:
+    g_value_set_boolean (value, settings->embedding);
+    break;
+  case PROP_MESSAGES:
+    g_value_set_boolean (value, settings->messages);
+    break;
+  case PROP_THREADS:
+    g_value_set_uint (value, self->threads);
+    break;
+  case PROP_PRECISION:
+    g_value_set_enum (value, self->precision);
+    break;
+  case PROP_YUV_ORDER:
+    g_value_set_enum (value, self->yuv_order);
+    break;
+  case PROP_STATS:
+    g_value_take_boxed (value, describe_stats (self));
+    break;
+  case PROP_MODEL_INFO:
+    g_value_take_boxed (value, self->model ? describe_model (self->model) : NULL);
+    break;
+  default:
+    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+    break;
+  }
+  GST_OBJECT_UNLOCK (self);
+}
+
+static void
+gst_clip_classify_finalize (GObject *object)
+{
+  GstClipClassify *self = GST_CLIP_CLASSIFY (object);
+  g_free (self->model_name);
+  g_free (self->model_config);
+  g_free (self->spec.labels);
+  g_free (self->spec.labels_file);
+  g_free (self->spec.background);
+  g_free (self->spec.prompts);
+  g_hash_table_unref (self->seen);
+  G_OBJECT_CLASS (gst_clip_classify_parent_class)->finalize (object);
+}
+
+static void
+gst_clip_classify_init (GstClipClassify *self)
+{
+  self->spec.prompts = g_strdup (CLIP_DEFAULT_PROMPTS);
+  self->settings = (FrameSettings){
+    .reporting = { CLIP_SCORING_EXCLUSIVE, DEFAULT_THRESHOLD, DEFAULT_TOP_K },
+    .interval = DEFAULT_INTERVAL,
+    .embedding = DEFAULT_EMBEDDING,
+    .messages = DEFAULT_MESSAGES,
+  };
+  self->threads = DEFAULT_THREADS;
+  self->seen = clip_seen_new ();
+  self->earliest = GST_CLOCK_TIME_NONE;
+  gst_base_transform_set_in_place (GST_BASE_TRANSFORM (self), TRUE);
+}
+
+/* "… name of a set (none, photo, …) or …": the sets are the core's table. */
+static const char *
+prompts_blurb (void)
+{
+  static char *blurb = NULL;
+  if (!blurb) {
+    g_autoptr (GString) names = g_string_new (NULL);
+    for (const ClipPromptSet *set = clip_prompt_sets (); set->name; set++)
+      g_string_append_printf (names, "%s%s", names->len ? ", " : "", set->name);
+    blurb = g_strdup_printf ("Sentences that labels are put into: %s, or a file with one a line",
+                             names->str);
+  }
+  return blurb;
+}
+
+static void
+install_properties (GObjectClass *class)
+{
+  const GParamFlags always = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS;
+  const GParamFlags ready = always | GST_PARAM_MUTABLE_READY;
+  const GParamFlags playing = always | GST_PARAM_MUTABLE_PLAYING;
+  const GParamFlags readable = G_PARAM_READABLE | G_PARAM_STATIC_STRINGS;
+
+  /**
+   * GstClipClassify:model:
+   *
+   * File, directory or name of the model. A name is looked up in GST_CLIP_MODEL_PATH, the user's
+   * data directory and the installed models. Elements that use the same model share one copy of it.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (
+      class, PROP_MODEL,
+      g_param_spec_string ("model", "Model",
+                           "File, directory or name of a CLIP checkpoint (NULL = the model that "
+                           "comes with the plugin)",
+                           NULL, ready));
+  /**
+   * GstClipClassify:model-config:
+   *
+   * An open_clip_config.json whose entries override the checkpoint's own configuration, for
+   * checkpoints that do not say their activation, mean and deviation or way of resizing.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (
+      class, PROP_MODEL_CONFIG,
+      g_param_spec_string ("model-config", "Model configuration",
+                           "open_clip_config.json that overrides the configuration of the model",
+                           NULL, ready));
+  /**
+   * GstClipClassify:labels:
+   *
+   * What to look for, in plain words, separated by ';' or newlines. New labels are encoded while
+   * the video goes on and replace the old ones when they are ready. A label set that cannot be used
+   * is refused with a warning message.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (
+      class, PROP_LABELS,
+      g_param_spec_string ("labels", "Labels", "What to look for, separated by ';' or newlines",
+                           NULL, playing));
+  /**
+   * GstClipClassify:labels-file:
+   *
+   * A file of labels, used before those of #GstClipClassify:labels: one a line ('#' starts a
+   * comment line), or JSON: an array of names or of objects with "name" and optionally "prompts",
+   * "threshold" and "background".
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (class, PROP_LABELS_FILE,
+                                   g_param_spec_string ("labels-file", "Labels file",
+                                                        "File of labels: one a line, or JSON", NULL,
+                                                        playing));
+  /**
+   * GstClipClassify:prompts:
+   *
+   * Name of a built-in set of sentences that labels are put into, or a file with one sentence a
+   * line, each with one "{}".
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (
+      class, PROP_PROMPTS,
+      g_param_spec_string ("prompts", "Prompts", prompts_blurb (), CLIP_DEFAULT_PROMPTS, playing));
+  /**
+   * GstClipClassify:background:
+   *
+   * Labels, separated by ';' or newlines, that compete with the others and are never reported: what
+   * the picture shows when it shows nothing of interest.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (
+      class, PROP_BACKGROUND,
+      g_param_spec_string ("background", "Background",
+                           "Labels that compete but are not reported, separated by ';' or newlines",
+                           NULL, playing));
+  /**
+   * GstClipClassify:scoring:
+   *
+   * Whether labels exclude each other, or each is judged alone against the background.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (
+      class, PROP_SCORING,
+      g_param_spec_enum ("scoring", "Scoring", "How scores are computed", GST_TYPE_CLIP_SCORING,
+                         CLIP_SCORING_EXCLUSIVE, playing));
+  /**
+   * GstClipClassify:threshold:
+   *
+   * Labels with a smaller score are neither attached nor announced. A label's own threshold, from
+   * #GstClipClassify:labels-file, comes first. Which value fits depends on the model, the labels
+   * and the scoring.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (
+      class, PROP_THRESHOLD,
+      g_param_spec_float ("threshold", "Threshold", "Smallest score that is reported", 0, 1,
+                          DEFAULT_THRESHOLD, playing | GST_PARAM_CONTROLLABLE));
+  /**
+   * GstClipClassify:top-k:
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (
+      class, PROP_TOP_K,
+      g_param_spec_uint ("top-k", "Top k", "Report at most so many labels, the best ones (0 = all)",
+                         0, G_MAXUINT, DEFAULT_TOP_K, playing | GST_PARAM_CONTROLLABLE));
+  /**
+   * GstClipClassify:interval:
+   *
+   * Of so many frames the first is classified; the others carry its result on, marked as held.
+   * After a seek, a new segment or a discontinuity the next frame is classified in any case.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (
+      class, PROP_INTERVAL,
+      g_param_spec_uint ("interval", "Interval", "Classify every n-th frame (1 = every frame)", 1,
+                         G_MAXUINT, DEFAULT_INTERVAL, playing | GST_PARAM_CONTROLLABLE));
+  /**
+   * GstClipClassify:embedding:
+   *
+   * Attach the image embedding, too. With it, labels may be left out.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (
+      class, PROP_EMBEDDING,
+      g_param_spec_boolean ("embedding", "Embedding",
+                            "Attach the image embedding (float32, unit length)", DEFAULT_EMBEDDING,
+                            playing));
+  /**
+   * GstClipClassify:messages:
+   *
+   * Post an element message "clipclassify" when other labels reach the threshold than before.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (
+      class, PROP_MESSAGES,
+      g_param_spec_boolean ("messages", "Messages",
+                            "Post a message when the reported labels change", DEFAULT_MESSAGES,
+                            playing));
+  /**
+   * GstClipClassify:threads:
+   *
+   * The result does not depend on it.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (
+      class, PROP_THREADS,
+      g_param_spec_uint ("threads", "Threads",
+                         "Threads an inference may use (0 = one for each processor)", 0, 1024,
+                         DEFAULT_THREADS, ready));
+  /**
+   * GstClipClassify:precision:
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (
+      class, PROP_PRECISION,
+      g_param_spec_enum ("precision", "Precision", "Arithmetic of the model",
+                         GST_TYPE_CLIP_PRECISION, CLIP_PRECISION_AUTO, ready));
+  /**
+   * GstClipClassify:yuv-order:
+   *
+   * Whether planes of Y'CbCr formats are resized before they are converted to RGB. Pictures differ
+   * by less than one level of 255 on average.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (
+      class, PROP_YUV_ORDER,
+      g_param_spec_enum ("yuv-order", "Y'CbCr order", "How Y'CbCr frames are resized",
+                         GST_TYPE_CLIP_YUV_ORDER, CLIP_YUV_RESIZE_FIRST, ready));
+  /**
+   * GstClipClassify:stats:
+   *
+   * #guint64 fields: "frames" seen, of which "inferences" were classified, "held" carried a result
+   * on because of the interval and "skipped" did so because they were late; "last-latency",
+   * "mean-latency" and "p99-latency" (of the last 256) of an inference in nanoseconds.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (class, PROP_STATS,
+                                   g_param_spec_boxed ("stats", "Statistics",
+                                                       "Frame counts, and latencies in nanoseconds",
+                                                       GST_TYPE_STRUCTURE, readable));
+  /**
+   * GstClipClassify:model-info:
+   *
+   * Architecture, precision and size of the model that is loaded; NULL before.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (
+      class, PROP_MODEL_INFO,
+      g_param_spec_boxed ("model-info", "Model information",
+                          "What the loaded model is (NULL in state READY and below)",
+                          GST_TYPE_STRUCTURE, readable));
+}
+
+static void
+gst_clip_classify_class_init (GstClipClassifyClass *class)
+{
+  GObjectClass *object_class = G_OBJECT_CLASS (class);
+  GstElementClass *element_class = GST_ELEMENT_CLASS (class);
+  GstBaseTransformClass *transform_class = GST_BASE_TRANSFORM_CLASS (class);
+  GST_DEBUG_CATEGORY_INIT (gst_clip_classify_debug, "clipclassify", 0,
+                           "zero-shot classification with CLIP");
+
+  object_class->set_property = gst_clip_classify_set_property;
+  object_class->get_property = gst_clip_classify_get_property;
+  object_class->finalize = gst_clip_classify_finalize;
+  install_properties (object_class);
+  gst_type_mark_as_plugin_api (GST_TYPE_CLIP_SCORING, 0);
+  gst_type_mark_as_plugin_api (GST_TYPE_CLIP_PRECISION, 0);
+  gst_type_mark_as_plugin_api (GST_TYPE_CLIP_YUV_ORDER, 0);
+
+  g_autoptr (GstCaps) caps = template_caps ();
+  gst_element_class_add_pad_template (
+      element_class, gst_pad_template_new ("sink", GST_PAD_SINK, GST_PAD_ALWAYS, caps));
+  gst_element_class_add_pad_template (
+      element_class, gst_pad_template_new ("src", GST_PAD_SRC, GST_PAD_ALWAYS, caps));
+  gst_element_class_set_static_metadata (
+      element_class, "CLIP zero-shot classifier", "Filter/Analyzer/Video",
+      "Attaches labels in plain words and embeddings to video frames", "the gst-clip authors");
+
+  transform_class->start = gst_clip_classify_start;
+  transform_class->stop = gst_clip_classify_stop;
+  transform_class->set_caps = gst_clip_classify_set_caps;
+  transform_class->propose_allocation = gst_clip_classify_propose_allocation;
+  transform_class->sink_event = gst_clip_classify_sink_event;
+  transform_class->src_event = gst_clip_classify_src_event;
+  transform_class->query = gst_clip_classify_query;
+  transform_class->before_transform = gst_clip_classify_before_transform;
+  transform_class->transform_ip = gst_clip_classify_transform_ip;
+  /* Metas are added to the buffer: never passthrough, which may hand over one that is shared. */
+  transform_class->passthrough_on_same_caps = FALSE;
+  transform_class->transform_ip_on_passthrough = FALSE;
+}

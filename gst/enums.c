@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "gst/enums.h"
+#include "core/clip.h"
+
+#define DEFINE_ENUM(function, name, ...)                                                           \
+  GType function (void)                                                                            \
+  {                                                                                                \
+    static const GEnumValue values[] = { __VA_ARGS__, { 0, NULL, NULL } };                         \
+    static gsize type = 0;                                                                         \
+    if (g_once_init_enter (&type))                                                                 \
+      g_once_init_leave (&type, g_enum_register_static (name, values));                            \
+    return type;                                                                                   \
+  }
+
+DEFINE_ENUM (gst_clip_scoring_get_type, "GstClipScoring",
+             { CLIP_SCORING_EXCLUSIVE, "Labels compete, scores sum to 1", "exclusive" },
+             { CLIP_SCORING_INDEPENDENT, "Each label alone against the background", "independent" })
+
+DEFINE_ENUM (gst_clip_precision_get_type, "GstClipPrecision",
+             { CLIP_PRECISION_AUTO, "The fastest that keeps the result", "auto" },
+             { CLIP_PRECISION_F32, "32-bit floating point", "f32" })
+
+DEFINE_ENUM (gst_clip_yuv_order_get_type, "GstClipYuvOrder",
+             { CLIP_YUV_RESIZE_FIRST, "Resize the planes, then convert (fast)", "resize-first" },
+             { CLIP_YUV_CONVERT_FIRST,
+               "Convert every pixel, then resize (as an RGB picture would be)", "convert-first" })

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Messages of the element: "clipclassify" when other labels are seen than before, and the library's errors. */
+#pragma once
+#include "gst/result.h"
+
+#define CLIP_MESSAGE_NAME "clipclassify"
+
+/* The set of labels that the last message told of. */
+typedef GHashTable ClipSeen;
+
+ClipSeen *clip_seen_new (void);
+
+/* Returns: (transfer full) (nullable): the message, where the labels of @result differ from @seen (which follows); NULL
+ * where they are the same. @buffer is the frame that they belong to. */
+GstMessage *clip_message_new (GstElement *element, ClipSeen *seen, const ClipResult *result,
+                              GstBuffer *buffer, gboolean live);
+
+/* Posts @error as a GST_MESSAGE_ERROR or GST_MESSAGE_WARNING (@type) in the domain that fits its code. */
+void clip_message_post_error (GstElement *element, GstMessageType type, const GError *error);
+/* Posts NULL-terminated @warnings, if any, as one GST_MESSAGE_WARNING about @what. */
+void clip_message_post_warnings (GstElement *element, const char *what,
+                                 const char *const *warnings);

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "gst/clipclassify.h"
+#include "gst/clipmeta.h"
+
+static gboolean
+plugin_init (GstPlugin *plugin)
+{
+  /* So that a program finds the meta by its name even where it reads buffers without
+   * libgstclipmeta. */
+  clip_meta_get_info ();
+  return GST_ELEMENT_REGISTER (clipclassify, plugin);
+}
+
+GST_PLUGIN_DEFINE (GST_VERSION_MAJOR, GST_VERSION_MINOR, clip,
+                   "Zero-shot labels and embeddings of video with CLIP", plugin_init, VERSION,
+                   "LGPL", PACKAGE, "https://gstreamer.freedesktop.org")
