@@ -172,6 +172,9 @@ typedef struct {
   ClipColorMatrix matrix; /* of Y'CbCr formats */
   gboolean full_range;    /* Y'CbCr values span 0 … 255, not 16 … 235/240 */
   ClipYuvOrder yuv_order;
+  /* For still pictures with transparency (RGBA and its permutations): weigh colours by alpha while resizing, as Pillow
+   * does. FALSE: alpha is ignored, which is right for video. */
+  gboolean premultiply_alpha;
 } ClipFrameInfo;
 
 /* Returns: (transfer none): NULL-terminated names of the raw formats that can be read. */

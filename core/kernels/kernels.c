@@ -37,6 +37,8 @@ bf16_to_f32 (float *y, const guint16 *x, gsize n)
 static const ClipKernels portable = {
   .f16_to_f32 = f16_to_f32,
   .bf16_to_f32 = bf16_to_f32,
+  .gather = clip_gather_c,
+  .resample = clip_resample_c,
 };
 
 typedef struct {

@@ -8,6 +8,7 @@
  */
 #pragma once
 #include <glib.h>
+#include "core/kernels/resize.h"
 
 typedef enum { CLIP_CPU_C, CLIP_CPU_AVX2, CLIP_CPU_AVX512, CLIP_CPU_N } ClipCpuLevel;
 
@@ -15,6 +16,9 @@ typedef struct {
   /* y[n] = x[n] expanded; halves may be unaligned */
   void (*f16_to_f32) (float *y, const guint16 *x, gsize n);
   void (*bf16_to_f32) (float *y, const guint16 *x, gsize n);
+  /* pixels to quads, and one pass of a resize over quads: core/kernels/resize.h */
+  ClipGatherFunc gather;
+  ClipResampleFunc resample;
 } ClipKernels;
 
 /* The table for this processor; made once, thread-safe. */
@@ -26,3 +30,5 @@ const char *clip_cpu_level_name (ClipCpuLevel level);
 /* Filled by the files of each instruction set. */
 void clip_kernels_fill_avx2 (ClipKernels *kernels);
 void clip_kernels_fill_avx512 (ClipKernels *kernels);
+void clip_kernels_fill_resize_avx2 (ClipKernels *kernels);
+void clip_kernels_fill_resize_avx512 (ClipKernels *kernels);

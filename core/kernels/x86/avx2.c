@@ -16,5 +16,6 @@ f16_to_f32 (float *y, const guint16 *x, gsize n)
 void
 clip_kernels_fill_avx2 (ClipKernels *kernels)
 {
+  clip_kernels_fill_resize_avx2 (kernels);
   kernels->f16_to_f32 = f16_to_f32;
 }

@@ -4,4 +4,5 @@
 void
 clip_kernels_fill_avx512 (ClipKernels *kernels)
 {
+  clip_kernels_fill_resize_avx512 (kernels);
 }
