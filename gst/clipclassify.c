@@ -542,9 +542,10 @@ gst_clip_classify_stop (GstBaseTransform *base)
   GstClipClassify *self = GST_CLIP_CLASSIFY (base);
   GST_OBJECT_LOCK (self);
   ClipLabeller *labeller = g_steal_pointer (&self->labeller);
-  g_autoptr (ClipModel) model = g_steal_pointer (&self->model);
+  ClipModel *model = g_steal_pointer (&self->model);
   GST_OBJECT_UNLOCK (self);
   g_clear_pointer (&labeller, clip_labeller_free); /* joins its thread, which takes the lock */
+  g_clear_pointer (&model, clip_model_unref);
 
   g_clear_pointer (&self->classifier, clip_classifier_unref);
   g_clear_pointer (&self->session, clip_session_free);

@@ -42,7 +42,7 @@ fail_at (Header *h, const char *expected, GError **error)
 static void
 skip_space (Header *h)
 {
-  while (h->at < h->end && strchr (" \t\r\n", *h->at))
+  while (h->at < h->end && *h->at && strchr (" \t\r\n", *h->at))
     h->at++;
 }
 
@@ -50,7 +50,7 @@ static gboolean
 accept (Header *h, char c)
 {
   skip_space (h);
-  if (h->at == h->end || *h->at != c)
+  if (h->at == h->end || *h->at != (guint8) c)
     return FALSE;
   h->at++;
   return TRUE;

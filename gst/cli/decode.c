@@ -260,7 +260,8 @@ media_read (Media *media, GError **error)
   g_autoptr (GstSample) sample = media->finished ? NULL : pull (media);
   if (sample && media->still) {
     /* one frame; that it is a whole one shows only when the decoder has read on */
-    g_autoptr (GstSample) second = pull (media);
+    GstSample *second = pull (media);
+    g_clear_pointer (&second, gst_sample_unref);
     media->finished = TRUE;
     if (media->error)
       g_clear_pointer (&sample, gst_sample_unref);

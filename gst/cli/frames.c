@@ -144,7 +144,7 @@ frames_next (Frames *frames, float *pixels, FrameName *name, GError **error)
       g_set_error (&failure, CLIP_ERROR, CLIP_ERROR_UNSUPPORTED, "%s: not an image", file);
 
     while (!failure && (sample = media_read (media, &failure))) {
-      gboolean wanted = media_is_still (media) || frames->frame++ % frames->interval == 0;
+      gboolean wanted = media_is_still (media) || frames->frame++ % MAX (frames->interval, 1) == 0;
       if (wanted)
         break;
       g_clear_pointer (&sample, gst_sample_unref);

@@ -118,8 +118,7 @@ usage_error (const char *format, ...)
 int
 options_choice (const char *option, const char *word, const char *const *names)
 {
-  guint n = g_strv_length ((char **) names);
-  for (guint i = 0; i < n; i++)
+  for (guint i = 0; names[i]; i++)
     if (g_str_equal (word, names[i]))
       return (int) i;
   g_autofree char *list = g_strjoinv (", ", (char **) names);

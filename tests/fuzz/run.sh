@@ -11,6 +11,7 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 build=$(cd "$1" && pwd)
 shift
+export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 passed=0 failed=0
 mkdir -p "$build/fuzz"
 for target in ${TARGETS:-$(cd "$here/corpus" && ls)}; do

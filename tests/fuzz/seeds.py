@@ -1,0 +1,92 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Writes the first inputs of each fuzz target to corpus/TARGET/: small, one idea each. Reproducers of what fuzzing found
+stand beside them, named crash-…; this script leaves those alone."""
+import gzip
+import json
+import os
+import struct
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def seed(target, name, data):
+    folder = os.path.join(HERE, "corpus", target)
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, name), "wb") as out:
+        out.write(data if isinstance(data, bytes) else data.encode())
+
+
+# ---------------------------------------------------------------------------------------------------------------- json
+
+seed("json", "values", r'{"a": 1, "b": [1, 2.5e3, null, true, "\u00e9\ud83d\ude00"]}')
+seed("json", "nested", '{"a": {"b": {"a": [[[[{}]]]]}}}')
+seed("json", "duplicate", '{"a": "x", "a": "y"}')
+seed("json", "deep", "[" * 100)
+seed("json", "surrogate", r'{"a": "\ud800"}')
+seed("json", "nul", b'{"a": \0 1}')
+seed("json", "utf8", b'{"a": "\xff\xfe"}')
+seed("json", "huge", '{"a": 1e999}')
+seed("json", "overflow", '{"a": 9223372036854775808}')
+seed("json", "empty", "")
+seed("json", "bom", b"\xef\xbb\xbf{}")
+
+# ---------------------------------------------------------------------------------------------------------- checkpoint
+
+
+def safetensors(header, data=b""):
+    header = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return struct.pack("<Q", len(header)) + header + data
+
+
+def tensors(*rows, metadata=None):
+    """rows: name, dtype, shape; zeros for data."""
+    size = {"F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I8": 1, "U8": 1}
+    header, end = ({"__metadata__": metadata} if metadata else {}), 0
+    for name, dtype, shape in rows:
+        begin = end
+        count = 1
+        for n in shape:
+            count *= n
+        end += count * size[dtype]
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
+    return safetensors(header, bytes(end))
+
+
+def one(**changes):
+    return {"w": {"dtype": "F32", "shape": [1, 2], "data_offsets": [0, 8], **changes}}
+
+
+seed("checkpoint", "one", safetensors(one(), bytes(8)))
+seed("checkpoint", "metadata", tensors(("a", "F16", [3]), ("b", "BF16", [1]), metadata={"format": "pt"}))
+seed("checkpoint", "scalar", tensors(("logit_scale", "F32", [])))
+seed("checkpoint", "zero", tensors(("a", "F32", [0, 4]), ("b", "I64", [1])))
+seed("checkpoint", "empty", b"")
+seed("checkpoint", "short", b"\x08\0\0\0")
+seed("checkpoint", "header-beyond-end", struct.pack("<Q", 1 << 40) + b"{}")
+seed("checkpoint", "header-negative", struct.pack("<Q", (1 << 64) - 8) + b"{}")
+seed("checkpoint", "truncated", safetensors(one(), bytes(7)))
+seed("checkpoint", "trailing", safetensors(one(), bytes(9)))
+seed("checkpoint", "overlap", safetensors({**one(), "v": {"dtype": "F32", "shape": [2], "data_offsets": [4, 12]}}, bytes(12)))
+seed("checkpoint", "hole", safetensors({**one(), "v": {"dtype": "U8", "shape": [1], "data_offsets": [9, 10]}}, bytes(10)))
+seed("checkpoint", "shape-overflow", safetensors(one(shape=[1 << 32, 1 << 32]), bytes(8)))
+seed("checkpoint", "shape-negative", safetensors(one(shape=[-1, -2]), bytes(8)))
+seed("checkpoint", "offsets-reversed", safetensors(one(data_offsets=[8, 0]), bytes(8)))
+seed("checkpoint", "offsets-huge", safetensors(one(data_offsets=[0, (1 << 63) - 1]), bytes(8)))
+seed("checkpoint", "dtype-unknown", safetensors(one(dtype="F8_E4M3"), bytes(8)))
+seed("checkpoint", "dims", safetensors(one(shape=[1] * 9 + [2]), bytes(8)))
+seed("checkpoint", "openclip", tensors(
+    ("visual.conv1.weight", "F16", [2, 3, 2, 2]), ("visual.class_embedding", "F32", [2]),
+    ("visual.positional_embedding", "F32", [2, 2]), ("visual.proj", "F16", [2, 2]),
+    ("visual.transformer.resblocks.0.attn.in_proj_weight", "F16", [6, 2]),
+    ("visual.transformer.resblocks.0.attn.in_proj_bias", "F32", [6]),
+    ("visual.transformer.resblocks.0.ln_1.weight", "F32", [2]), ("text_projection", "F16", [2, 2]),
+    ("positional_embedding", "F32", [2, 2]), ("token_embedding.weight", "F16", [4, 2]), ("logit_scale", "F32", [])))
+seed("checkpoint", "huggingface", tensors(
+    ("vision_model.embeddings.patch_embedding.weight", "F32", [2, 3, 2, 2]),
+    ("vision_model.embeddings.class_embedding", "F32", [2]),
+    ("vision_model.embeddings.position_embedding.weight", "F32", [2, 2]),
+    ("vision_model.encoder.layers.0.self_attn.q_proj.weight", "F32", [2, 2]),
+    ("vision_model.encoder.layers.0.self_attn.k_proj.bias", "F32", [2]),
+    ("visual_projection.weight", "F32", [2, 2]), ("text_projection.weight", "F32", [2, 2]),
+    ("text_model.embeddings.position_embedding.weight", "F32", [2, 2]), ("logit_scale", "F32", [])))
