@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Every entry of every level that this processor has, against the portable one: on noise, extremes and odd sizes, between
+ * guards that must stay untouched; and the portable ones against double precision.
+ */
+#include "core/kernels/kernels.h"
+
+#include <math.h>
+#include <string.h>
+
+#define MAX_N 1030
+#define GUARD 12345.5f
+
+static const gsize sizes[] = { 1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 33, 64, 100, 384, 768, 1025 };
+
+static ClipKernels portable, kernels; /* those under test */
+
+typedef struct {
+  float before[64], y[MAX_N], after[64];
+} Guarded;
+
+static void
+guard (Guarded *g)
+{
+  float *all = (float *) g;
+  for (gsize i = 0; i < sizeof *g / sizeof (float); i++)
+    all[i] = GUARD;
+}
+
+static void
+check_guard (const Guarded *g, gsize n)
+{
+  for (int i = 0; i < 64; i++) {
+    g_assert_cmpfloat (g->before[i], ==, GUARD);
+    g_assert_cmpfloat (g->after[i], ==, GUARD);
+  }
+  for (gsize i = n; i < MAX_N; i++)
+    g_assert_cmpfloat (g->y[i], ==, GUARD);
+}
+
+/* |a - b| ≤ absolute + relative · |b|; NaN equals NaN. */
+static void
+check_close (const float *a, const float *b, gsize n, float relative, float absolute,
+             const char *what)
+{
+  for (gsize i = 0; i < n; i++) {
+    if (isnan (b[i]) ? isnan (a[i])
+                     : a[i] == b[i] || fabsf (a[i] - b[i]) <= absolute + relative * fabsf (b[i]))
+      continue;
+    g_error ("%s: element %zu of %zu is %.9g, expected %.9g", what, i, n, a[i], b[i]);
+  }
+}
+
+static void
+fill (float *x, gsize n, double scale)
+{
+  for (gsize i = 0; i < n; i++)
+    x[i] = g_test_rand_double_range (-scale, scale);
+}
+
+static void
+test_expansion (void)
+{
+  /* all 65,536 halves, at an odd address */
+  static guint8 bytes[2 * 65536 + 1];
+  for (int i = 0; i < 65536; i++) {
+    const guint16 half = i;
+    memcpy (bytes + 1 + 2 * i, &half, 2);
+  }
+  g_autofree float *a = g_new (float, 65536), *b = g_new (float, 65536);
+  const guint16 *halves = (const guint16 *) (void *) (bytes + 1);
+  portable.f16_to_f32 (b, halves, 65536);
+  kernels.f16_to_f32 (a, halves, 65536);
+  check_close (a, b, 65536, 0, 0, "f16");
+  g_assert_cmpfloat (b[0x3c00], ==, 1);
+  g_assert_cmpfloat (b[0xc001], ==, -2 - 0x1p-9f);
+  g_assert_cmpfloat (b[0x0001], ==, 0x1p-24f);
+  g_assert_cmpfloat (b[0x83ff], ==, -1023 * 0x1p-24f);
+  g_assert_cmpfloat (b[0x7bff], ==, 65504);
+  g_assert_true (isinf (b[0x7c00]) && isnan (b[0x7c01]) && signbit (b[0x8000]));
+  portable.bf16_to_f32 (b, halves, 65536);
+  kernels.bf16_to_f32 (a, halves, 65536);
+  check_close (a, b, 65536, 0, 0, "bf16");
+  g_assert_cmpfloat (b[0x3f80], ==, 1);
+
+  gint8 x[MAX_N];
+  Guarded g;
+  for (gsize i = 0; i < MAX_N; i++)
+    x[i] = (int) (i * 37 % 256) - 128;
+  for (guint i = 0; i < G_N_ELEMENTS (sizes); i++) {
+    guard (&g);
+    portable.i8_to_f32 (b, x, 0.0123f, sizes[i]);
+    kernels.i8_to_f32 (g.y, x, 0.0123f, sizes[i]);
+    check_close (g.y, b, sizes[i], 0, 0, "i8");
+    check_guard (&g, sizes[i]);
+    guard (&g);
+    portable.f16_to_f32 (b, halves + 12000, sizes[i]);
+    kernels.f16_to_f32 (g.y, halves + 12000, sizes[i]);
+    check_close (g.y, b, sizes[i], 0, 0, "f16 of odd size");
+    check_guard (&g, sizes[i]);
+  }
+}
+
+static void
+test_layer_norm (void)
+{
+  float x[MAX_N], w[MAX_N], bias[MAX_N], expected[MAX_N];
+  Guarded g;
+  for (guint i = 0; i < G_N_ELEMENTS (sizes); i++) {
+    for (int offset = 0; offset <= 100; offset += 50) {
+      const gsize n = sizes[i];
+      fill (x, n, 3);
+      fill (w, n, 1);
+      fill (bias, n, 1);
+      for (gsize j = 0; j < n; j++)
+        x[j] += offset;
+      guard (&g);
+      portable.layer_norm (expected, x, w, bias, 1e-5f, n);
+      kernels.layer_norm (g.y, x, w, bias, 1e-5f, n);
+      /* x - mean loses offset / 3 of its 24 bits */
+      check_close (g.y, expected, n, 4e-6f, 4e-6f + offset * 1e-6f, "layer_norm");
+      check_guard (&g, n);
+      kernels.layer_norm (x, x, w, bias, 1e-5f, n);
+      check_close (x, g.y, n, 0, 0, "layer_norm in place");
+    }
+  }
+  /* a constant row has no variance: the bias is left */
+  for (int i = 0; i < 100; i++)
+    x[i] = 0.5f;
+  kernels.layer_norm (expected, x, w, bias, 1e-5f, 100);
+  check_close (expected, bias, 100, 1e-6f, 0, "layer_norm of a constant");
+}
+
+static void
+test_softmax (void)
+{
+  static const double scales[] = { 0.01, 1, 10, 80, 1000 };
+  float x[MAX_N], expected[MAX_N];
+  Guarded g;
+  for (guint i = 0; i < G_N_ELEMENTS (sizes); i++) {
+    for (guint s = 0; s < G_N_ELEMENTS (scales); s++) {
+      const gsize n = sizes[i];
+      double sum = 0;
+      fill (x, n, scales[s]);
+      guard (&g);
+      portable.softmax (expected, x, n);
+      kernels.softmax (g.y, x, n);
+      check_close (g.y, expected, n, 1e-6f, 1e-30f, "softmax");
+      check_guard (&g, n);
+      for (gsize j = 0; j < n; j++)
+        sum += g.y[j];
+      g_assert_cmpfloat_with_epsilon (sum, 1, 2e-6);
+    }
+  }
+}
+
+static void
+test_add (void)
+{
+  float x[MAX_N], expected[MAX_N];
+  Guarded g;
+  for (guint i = 0; i < G_N_ELEMENTS (sizes); i++) {
+    guard (&g);
+    fill (x, MAX_N, 1);
+    fill (g.y, sizes[i], 1);
+    memcpy (expected, g.y, sizeof expected);
+    portable.add (expected, x, sizes[i]);
+    kernels.add (g.y, x, sizes[i]);
+    check_close (g.y, expected, sizes[i], 0, 0, "add");
+    check_guard (&g, sizes[i]);
+  }
+}
+
+static double
+exact_quick_gelu (double x)
+{
+  return x / (1 + exp (-1.702 * x));
+}
+
+static double
+exact_gelu (double x)
+{
+  return 0.5 * x * erfc (-x * G_SQRT2 / 2);
+}
+
+static double
+exact_relu6 (double x)
+{
+  return CLAMP (x, 0, 6);
+}
+
+/* Against double precision, over all magnitudes: the error is a few units in the last place of x (1.2e-7 · |x|), for
+ * 1 + erf and 1 + exp round there, and relative to the result where that is not smaller. */
+static void
+test_activations (void)
+{
+  const struct {
+    const char *name;
+    void (*run) (float *x, gsize n);
+    double (*exact) (double x);
+  } rows[] = {
+    { "quick_gelu", kernels.quick_gelu, exact_quick_gelu },
+    { "gelu", kernels.gelu, exact_gelu },
+    { "relu6", kernels.relu6, exact_relu6 },
+    { "portable quick_gelu", portable.quick_gelu, exact_quick_gelu },
+    { "portable gelu", portable.gelu, exact_gelu },
+  };
+  for (guint r = 0; r < G_N_ELEMENTS (rows); r++) {
+    for (double x = -30; x < 30; x += 0.37e-3) {
+      float y[3] = { x, (float) (x * 1e-4), (float) (x * 1e3) }, in[3];
+      memcpy (in, y, sizeof y);
+      rows[r].run (y, 3);
+      for (int i = 0; i < 3; i++) {
+        const double expected = rows[r].exact (in[i]);
+        if (!(fabs (y[i] - expected) <= 1.5e-7 * fabs (in[i]) + 3e-7 * fabs (expected) + 1e-30))
+          g_error ("%s (%.9g) is %.9g, expected %.9g", rows[r].name, in[i], y[i], expected);
+      }
+    }
+    for (guint i = 0; i < G_N_ELEMENTS (sizes); i++) {
+      Guarded g;
+      float alone[MAX_N];
+      guard (&g);
+      fill (g.y, sizes[i], 5);
+      memcpy (alone, g.y, sizeof alone);
+      rows[r].run (g.y, sizes[i]);
+      for (gsize j = 0; j < sizes[i]; j++)
+        rows[r].run (alone + j, 1);
+      check_close (g.y, alone, sizes[i], 0, 0, "one element as among many");
+      check_guard (&g, sizes[i]);
+    }
+  }
+}
+
+static void
+test_depthwise (void)
+{
+  static const struct {
+    int k, stride, width, channels;
+  } rows[] = {
+    { 3, 1, 5, 96 }, { 3, 2, 5, 96 }, { 5, 1, 7, 48 }, { 5, 2, 3, 33 }, { 3, 1, 1, 1 },
+    { 3, 2, 9, 17 }, { 7, 1, 4, 20 }, { 1, 1, 4, 16 }, { 5, 1, 2, 7 },
+  };
+  for (guint r = 0; r < G_N_ELEMENTS (rows); r++) {
+    const int k = rows[r].k, stride = rows[r].stride, width = rows[r].width,
+              channels = rows[r].channels;
+    const int y_stride = channels + 5, in_width = (width - 1) * stride + k;
+    g_autofree float *in = g_new (float, k *in_width *channels),
+                     *weight = g_new (float, k *k *channels);
+    g_autofree float *bias = g_new (float, channels);
+    g_autofree float *expected = g_new0 (float, width *y_stride),
+                     *y = g_new0 (float, width *y_stride);
+    const float *window[CLIP_DEPTHWISE_MAX];
+    fill (in, k * in_width * channels, 4);
+    fill (weight, k * k * channels, 1);
+    fill (bias, channels, 2);
+    for (int i = 0; i < k; i++)
+      window[i] = in + i * in_width * channels;
+    portable.depthwise (expected, y_stride, window, weight, bias, k, stride, width, channels);
+    kernels.depthwise (y, y_stride, window, weight, bias, k, stride, width, channels);
+    check_close (y, expected, width * y_stride, 1e-6f, 2e-5f, "depthwise");
+  }
+}
+
+typedef struct {
+  const char *name;
+  void (*run) (void);
+  ClipCpuLevel level;
+} Case;
+
+static const Case cases[] = {
+  { "expansion", test_expansion },     { "layer-norm", test_layer_norm },
+  { "softmax", test_softmax },         { "add", test_add },
+  { "activations", test_activations }, { "depthwise", test_depthwise },
+};
+
+static void
+run_case (const void *data)
+{
+  const Case *c = data;
+  if (clip_kernels_for_level (&kernels, c->level))
+    c->run ();
+  else
+    g_test_skip ("not built, or not on this processor");
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  clip_kernels_for_level (&portable, CLIP_CPU_C);
+  for (ClipCpuLevel level = 0; level < CLIP_CPU_N; level++) {
+    for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+      g_autofree char *path =
+          g_strdup_printf ("/kernels/%s/%s", clip_cpu_level_name (level), cases[i].name);
+      Case *c = g_memdup2 (&cases[i], sizeof *c);
+      c->level = level;
+      g_test_add_data_func_full (path, c, run_case, g_free);
+    }
+  }
+  return g_test_run ();
+}
