@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * One table of functions. kernels.c fills it with portable C, which is the meaning of each entry; then each instruction
- * set that this processor has (and GST_CLIP_CPU does not mask) overwrites what it does better, upwards. No algorithm
- * contains an #ifdef; a test compares every entry of every level with the portable one.
+ * One table of functions. Portable C fills it first and is the meaning of each entry; then each instruction set that
+ * this processor has (and GST_CLIP_CPU does not mask) overwrites what it does better, upwards. No algorithm contains an
+ * #ifdef; a test compares every entry of every level with the portable one.
  *
  * GST_CLIP_CPU = c | avx2 | avx512 is the highest level that may be used.
  */
@@ -12,11 +12,33 @@
 
 typedef enum { CLIP_CPU_C, CLIP_CPU_AVX2, CLIP_CPU_AVX512, CLIP_CPU_N } ClipCpuLevel;
 
+#define CLIP_DEPTHWISE_MAX 7 /* largest k */
+
 typedef struct {
-  /* y[n] = x[n] expanded; halves may be unaligned */
+  /* --- expansion: y[n] = x[n]; sources may be unaligned */
   void (*f16_to_f32) (float *y, const guint16 *x, gsize n);
   void (*bf16_to_f32) (float *y, const guint16 *x, gsize n);
-  /* pixels to quads, and one pass of a resize over quads: core/kernels/resize.h */
+  void (*i8_to_f32) (float *y, const gint8 *x, float scale, gsize n); /* y[n] = scale · x[n] */
+
+  /* --- rows: y may be x */
+  /* y[n] = (x[n] - mean) / sqrt (variance + epsilon) · weight[n] + bias[n] */
+  void (*layer_norm) (float *y, const float *x, const float *weight, const float *bias, float epsilon, gsize n);
+  void (*softmax) (float *y, const float *x, gsize n); /* y[n] = exp (x[n] - max) / Σ */
+  void (*add) (float *y, const float *x, gsize n);     /* y[n] += x[n] */
+
+  /* --- activations, in place, x within ±1e30 */
+  void (*quick_gelu) (float *x, gsize n); /* x · sigmoid (1.702 x) */
+  void (*gelu) (float *x, gsize n);       /* x · Φ(x) = x/2 · (1 + erf (x/√2)) */
+  void (*relu6) (float *x, gsize n);      /* min (max (x, 0), 6) */
+
+  /* --- one row of a depthwise convolution k×k, k ≤ CLIP_DEPTHWISE_MAX, then ReLU6; channels are innermost:
+   *   y[x][c] = relu6 (bias[c] + Σ_{i,j<k} weight[i][j][c] · rows[i][x·stride + j][c])
+   * @rows: k input rows [≥ (width-1)·stride + k, channels], their padding among them. y: @width positions, @y_stride
+   * floats from one to the next */
+  void (*depthwise) (float *y, gsize y_stride, const float *const *rows, const float *weight, const float *bias, int k,
+                     int stride, int width, int channels);
+
+  /* --- pixels to quads, and one pass of a resize over quads: core/kernels/resize.h */
   ClipGatherFunc gather;
   ClipResampleFunc resample;
 } ClipKernels;
@@ -26,6 +48,10 @@ const ClipKernels *clip_kernels (void);
 /* For tests: the table filled up to @level; FALSE where this processor or build lacks it. */
 gboolean clip_kernels_for_level (ClipKernels *kernels, ClipCpuLevel level);
 const char *clip_cpu_level_name (ClipCpuLevel level);
+
+/* Portable entries, by what they are for. */
+void clip_kernels_fill_rows (ClipKernels *kernels);
+void clip_kernels_fill_depthwise (ClipKernels *kernels);
 
 /* Filled by the files of each instruction set. */
 void clip_kernels_fill_avx2 (ClipKernels *kernels);

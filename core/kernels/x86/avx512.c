@@ -1,8 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The entries of core/kernels/kernels.h in AVX-512 (F, BW, VL, DQ). */
 #include "core/kernels/kernels.h"
+
+#include "core/kernels/x86/vector-avx512.h"
+
+#include "core/kernels/x86/rows.h"
+#include "core/kernels/x86/depthwise.h"
 
 void
 clip_kernels_fill_avx512 (ClipKernels *kernels)
 {
   clip_kernels_fill_resize_avx512 (kernels);
+  fill_rows (kernels);
+  fill_depthwise (kernels);
 }

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Eight floats: the words rows.h and depthwise.h are written in. In …_n (), `n` is how many floats
+ * are left of a row: LANES or more, and the whole vector counts; fewer, and only its first n lanes
+ * do. */
+#pragma once
+#include <glib.h>
+#include <immintrin.h>
+
+#define LANES 8
+typedef __m256 V;
+
+static inline __m256i
+v_mask (gsize n)
+{
+  static const gint32 ones[16] = { -1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0 };
+  return _mm256_loadu_si256 ((const __m256i *) (ones + 8 - n));
+}
+
+static inline V
+v_set (float x)
+{
+  return _mm256_set1_ps (x);
+}
+
+static inline V
+v_load (const float *p)
+{
+  return _mm256_loadu_ps (p);
+}
+
+static inline void
+v_store (float *p, V x)
+{
+  _mm256_storeu_ps (p, x);
+}
+
+/* Lanes that do not count are zero. */
+static inline V
+v_load_n (const float *p, gsize n)
+{
+  return n >= LANES ? v_load (p) : _mm256_maskload_ps (p, v_mask (n));
+}
+
+static inline void
+v_store_n (float *p, V x, gsize n)
+{
+  if (n >= LANES)
+    v_store (p, x);
+  else
+    _mm256_maskstore_ps (p, v_mask (n), x);
+}
+
+/* x where the lane counts, else @otherwise */
+static inline V
+v_keep_n (V x, V otherwise, gsize n)
+{
+  return n >= LANES ? x : _mm256_blendv_ps (otherwise, x, _mm256_castsi256_ps (v_mask (n)));
+}
+
+static inline V
+v_add (V a, V b)
+{
+  return _mm256_add_ps (a, b);
+}
+
+static inline V
+v_sub (V a, V b)
+{
+  return _mm256_sub_ps (a, b);
+}
+
+static inline V
+v_mul (V a, V b)
+{
+  return _mm256_mul_ps (a, b);
+}
+
+static inline V
+v_div (V a, V b)
+{
+  return _mm256_div_ps (a, b);
+}
+
+/* a·b + c */
+static inline V
+v_fma (V a, V b, V c)
+{
+  return _mm256_fmadd_ps (a, b, c);
+}
+
+static inline V
+v_max (V a, V b)
+{
+  return _mm256_max_ps (a, b);
+}
+
+static inline V
+v_min (V a, V b)
+{
+  return _mm256_min_ps (a, b);
+}
+
+static inline V
+v_abs (V x)
+{
+  return _mm256_andnot_ps (_mm256_set1_ps (-0.f), x);
+}
+
+/* |x| with the sign of s */
+static inline V
+v_copysign (V x, V s)
+{
+  const V sign = _mm256_set1_ps (-0.f);
+  return _mm256_or_ps (_mm256_andnot_ps (sign, x), _mm256_and_ps (sign, s));
+}
+
+/* a < b ? x : y */
+static inline V
+v_select_less (V a, V b, V x, V y)
+{
+  return _mm256_blendv_ps (y, x, _mm256_cmp_ps (a, b, _CMP_LT_OQ));
+}
+
+static inline V
+v_round (V x)
+{
+  return _mm256_round_ps (x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+
+/* x · 2^n for whole n, -126 … 127 */
+static inline V
+v_scale_by_power (V x, V n)
+{
+  const __m256i exponent =
+      _mm256_slli_epi32 (_mm256_add_epi32 (_mm256_cvtps_epi32 (n), _mm256_set1_epi32 (127)), 23);
+  return _mm256_mul_ps (x, _mm256_castsi256_ps (exponent));
+}
+
+static inline float
+v_sum (V x)
+{
+  __m128 s = _mm_add_ps (_mm256_castps256_ps128 (x), _mm256_extractf128_ps (x, 1));
+  s = _mm_add_ps (s, _mm_movehl_ps (s, s));
+  return _mm_cvtss_f32 (_mm_add_ss (s, _mm_movehdup_ps (s)));
+}
+
+static inline float
+v_highest (V x)
+{
+  __m128 s = _mm_max_ps (_mm256_castps256_ps128 (x), _mm256_extractf128_ps (x, 1));
+  s = _mm_max_ps (s, _mm_movehl_ps (s, s));
+  return _mm_cvtss_f32 (_mm_max_ss (s, _mm_movehdup_ps (s)));
+}
+
+static inline V
+v_load_f16 (const guint16 *p)
+{
+  return _mm256_cvtph_ps (_mm_loadu_si128 ((const __m128i *) p));
+}
+
+static inline V
+v_load_bf16 (const guint16 *p)
+{
+  const __m256i wide = _mm256_cvtepu16_epi32 (_mm_loadu_si128 ((const __m128i *) p));
+  return _mm256_castsi256_ps (_mm256_slli_epi32 (wide, 16));
+}
+
+static inline V
+v_load_i8 (const gint8 *p)
+{
+  return _mm256_cvtepi32_ps (_mm256_cvtepi8_epi32 (_mm_loadl_epi64 ((const __m128i *) p)));
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Sixteen floats: the words rows.h and depthwise.h are written in. In …_n (), `n` is how many
+ * floats are left of a row: LANES or more, and the whole vector counts; fewer, and only its first n
+ * lanes do. */
+#pragma once
+#include <glib.h>
+#include <immintrin.h>
+
+#define LANES 16
+typedef __m512 V;
+
+static inline __mmask16
+v_mask (gsize n)
+{
+  return (__mmask16) ((1u << n) - 1);
+}
+
+static inline V
+v_set (float x)
+{
+  return _mm512_set1_ps (x);
+}
+
+static inline V
+v_load (const float *p)
+{
+  return _mm512_loadu_ps (p);
+}
+
+static inline void
+v_store (float *p, V x)
+{
+  _mm512_storeu_ps (p, x);
+}
+
+/* Lanes that do not count are zero. */
+static inline V
+v_load_n (const float *p, gsize n)
+{
+  return n >= LANES ? v_load (p) : _mm512_maskz_loadu_ps (v_mask (n), p);
+}
+
+static inline void
+v_store_n (float *p, V x, gsize n)
+{
+  if (n >= LANES)
+    v_store (p, x);
+  else
+    _mm512_mask_storeu_ps (p, v_mask (n), x);
+}
+
+/* x where the lane counts, else @otherwise */
+static inline V
+v_keep_n (V x, V otherwise, gsize n)
+{
+  return n >= LANES ? x : _mm512_mask_blend_ps (v_mask (n), otherwise, x);
+}
+
+static inline V
+v_add (V a, V b)
+{
+  return _mm512_add_ps (a, b);
+}
+
+static inline V
+v_sub (V a, V b)
+{
+  return _mm512_sub_ps (a, b);
+}
+
+static inline V
+v_mul (V a, V b)
+{
+  return _mm512_mul_ps (a, b);
+}
+
+static inline V
+v_div (V a, V b)
+{
+  return _mm512_div_ps (a, b);
+}
+
+/* a·b + c */
+static inline V
+v_fma (V a, V b, V c)
+{
+  return _mm512_fmadd_ps (a, b, c);
+}
+
+static inline V
+v_max (V a, V b)
+{
+  return _mm512_max_ps (a, b);
+}
+
+static inline V
+v_min (V a, V b)
+{
+  return _mm512_min_ps (a, b);
+}
+
+static inline V
+v_abs (V x)
+{
+  return _mm512_abs_ps (x);
+}
+
+/* |x| with the sign of s */
+static inline V
+v_copysign (V x, V s)
+{
+  const V sign = _mm512_set1_ps (-0.f);
+  return _mm512_or_ps (_mm512_andnot_ps (sign, x), _mm512_and_ps (sign, s));
+}
+
+/* a < b ? x : y */
+static inline V
+v_select_less (V a, V b, V x, V y)
+{
+  return _mm512_mask_blend_ps (_mm512_cmp_ps_mask (a, b, _CMP_LT_OQ), y, x);
+}
+
+static inline V
+v_round (V x)
+{
+  return _mm512_roundscale_ps (x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+
+/* x · 2^n for whole n */
+static inline V
+v_scale_by_power (V x, V n)
+{
+  return _mm512_scalef_ps (x, n);
+}
+
+static inline float
+v_sum (V x)
+{
+  return _mm512_reduce_add_ps (x);
+}
+
+static inline float
+v_highest (V x)
+{
+  return _mm512_reduce_max_ps (x);
+}
+
+static inline V
+v_load_f16 (const guint16 *p)
+{
+  return _mm512_cvtph_ps (_mm256_loadu_si256 ((const __m256i *) p));
+}
+
+static inline V
+v_load_bf16 (const guint16 *p)
+{
+  const __m512i wide = _mm512_cvtepu16_epi32 (_mm256_loadu_si256 ((const __m256i *) p));
+  return _mm512_castsi512_ps (_mm512_slli_epi32 (wide, 16));
+}
+
+static inline V
+v_load_i8 (const gint8 *p)
+{
+  return _mm512_cvtepi32_ps (_mm512_cvtepi8_epi32 (_mm_loadu_si128 ((const __m128i *) p)));
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The two products we ask of OpenBLAS, single-threaded: our own threads call it side by side. */
+#pragma once
+#include <glib.h>
+
+/* y[m, n] (+)= alpha · a[m, k] · b[n, k]ᵀ; strides in floats from row to row; @add: += */
+void clip_sgemm_nt (float *y, gsize y_stride, const float *a, gsize a_stride, const float *b,
+                    gsize b_stride, int m, int n, int k, float alpha, gboolean add);
+/* y[m, n] = a[m, k] · b[k, n] */
+void clip_sgemm_nn (float *y, gsize y_stride, const float *a, gsize a_stride, const float *b,
+                    gsize b_stride, int m, int n, int k);

@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Image tower: EfficientNet-Lite (Tan & Le 2019; no squeeze-and-excite, ReLU6) under OpenCLIP's names for timm trunks.
+ * Pictures are [row, column, channel], so that a 1×1 convolution is a matrix product over positions and a depthwise one
+ * runs along channels. Every BatchNorm is folded into its convolution while loading. Padding is TensorFlow's SAME.
+ *
+ *   x = relu6 (conv_stem (pixels))                      3×3, stride 2                       [R/2, R/2, S]
+ *   for each block
+ *     wide = relu6 (expand (x))                         1×1; absent in the first stage      [h, w, M]
+ *     wide = relu6 (depthwise (wide))                   k×k, stride s                       [h/s, w/s, M]
+ *     x = project (wide) (+ x where s = 1 and out = in) 1×1                                 [h/s, w/s, out]
+ *   pooled = mean over positions of relu6 (conv_head (x))                                   [F]
+ *   feature = head.proj (pooled)                                                            [E]
+ *
+ * Expansion and depthwise convolution are one step: a task makes some channels of some rows, and what is expanded never
+ * leaves its scratch. Sizes, numbers and strides of blocks come from the tensors and the resolution; only the strides of
+ * the seven stages are written down, for no tensor tells them.
+ */
+#include "core/model/layers.h"
+#include "core/model/blas.h"
+
+#include <math.h>
+#include <string.h>
+
+#define MAX_BATCH 8
+
+typedef struct {
+  int in, middle, out; /* channels */
+  int kernel, stride;
+  int in_size, out_size; /* rows and columns */
+  int pad;               /* rows above, columns to the left */
+  gboolean residual;
+  ClipLinear expand;           /* [M, in]; no data: x is taken as it is */
+  const float *depthwise;      /* per panel of channels: [k, k, panel] */
+  const float *depthwise_bias; /* [M] */
+  ClipLinear project;          /* [out, M] */
+} Block;
+
+typedef struct {
+  ClipTower tower;
+  int size, embed_dim;
+  int stem_size, features; /* R/2, F */
+  ClipLinear stem;         /* [S, 3·3·3]: (channel, row, column) */
+  int stem_pad;
+  int n_blocks;
+  Block *blocks;
+  ClipLinear head; /* [F, out of the last block] */
+  ClipLinear proj; /* [E, F] */
+  gsize x_floats, wide_floats,
+      scratch_floats; /* the most any step needs, of one image or one worker */
+} EfficientNet;
+
+typedef struct {
+  float *x, *y;  /* [B, h, w, C]: a block's input and output, in turns */
+  float *wide;   /* [B, h/s, w/s, M]; then conv_head's output */
+  float *pooled; /* [B, F] */
+} Workspace;
+
+static void
+layout (ClipArena *arena, Workspace *w, const EfficientNet *net, int batch)
+{
+  w->x = clip_arena_floats (arena, batch * net->x_floats);
+  w->y = clip_arena_floats (arena, batch * net->x_floats);
+  w->wide = clip_arena_floats (arena, batch * net->wide_floats);
+  w->pooled = clip_arena_floats (arena, (gsize) batch * net->features);
+}
+
+/* TensorFlow's SAME: out = ⌈n / s⌉, the odd one of the padding goes behind. */
+static int
+same_size (int n, int stride)
+{
+  return (n + stride - 1) / stride;
+}
+
+static int
+same_pad (int n, int kernel, int stride)
+{
+  return MAX ((same_size (n, stride) - 1) * stride + kernel - n, 0) / 2;
+}
+
+/* ------------------------------------------------------------------------------------------------------------- stem */
+
+typedef struct {
+  ClipSession *session;
+  const EfficientNet *net;
+  float *y;
+  const float *pixels;
+} Stem;
+
+#define STEM_KERNEL 3
+
+static void
+stem_row (void *data, int task, int worker)
+{
+  const Stem *stem = data;
+  const EfficientNet *net = stem->net;
+  const int size = net->size, out_size = net->stem_size, channels = net->stem.weight.rows;
+  const int image = task / out_size, row = task % out_size;
+  const float *pixels = stem->pixels + (gsize) image * 3 * size * size;
+  float *patches = clip_session_scratch (stem->session, worker), *p = patches;
+  for (int column = 0; column < out_size; column++) {
+    const int x = column * 2 - net->stem_pad;
+    for (int channel = 0; channel < 3; channel++) {
+      for (int i = 0; i < STEM_KERNEL; i++) {
+        const int y = row * 2 - net->stem_pad + i;
+        for (int j = 0; j < STEM_KERNEL; j++) {
+          const gboolean inside = y >= 0 && y < size && x + j >= 0 && x + j < size;
+          *p++ = inside ? pixels[((gsize) channel * size + y) * size + x + j] : 0;
+        }
+      }
+    }
+  }
+  float *out = stem->y + (gsize) task * out_size * channels;
+  const int taps = net->stem.weight.cols;
+  clip_sgemm_nt (out, channels, patches, taps, net->stem.weight.data, taps, out_size, channels,
+                 taps, 1, FALSE);
+  for (int column = 0; column < out_size; column++, out += channels) {
+    stem->session->kernels->add (out, net->stem.bias, channels);
+    stem->session->kernels->relu6 (out, channels);
+  }
+}
+
+/* --------------------------------------------------------------------------------------------- expand and depthwise */
+
+/* Channels of a panel: long enough for the products, short enough for several tasks in the narrowest blocks. */
+#define PANEL 96
+/* Floats of expanded rows a task keeps: they are to stay in the second-level cache. */
+#define BAND_FLOATS (96 * 1024)
+
+/* Output rows of a band: as many as keep its input rows within BAND_FLOATS, all of a small picture. */
+static int
+band_rows (const Block *block)
+{
+  const int width = block->in_size + block->kernel, panel = MIN (PANEL, block->middle);
+  const int in_rows = BAND_FLOATS / (width * panel);
+  return CLAMP ((in_rows - block->kernel) / block->stride + 1, 1, block->out_size);
+}
+
+static int
+in_rows (const Block *block, int out_rows)
+{
+  return (out_rows - 1) * block->stride + block->kernel;
+}
+
+static int
+padded_width (const Block *block)
+{
+  return (block->out_size - 1) * block->stride + block->kernel + block->stride;
+}
+
+/* Expanded band, then its rows as the product makes them. */
+static gsize
+block_scratch (const Block *block)
+{
+  const gsize panel = MIN (PANEL, block->middle), rows = in_rows (block, band_rows (block));
+  return rows * padded_width (block) * panel + rows * block->in_size * panel;
+}
+
+typedef struct {
+  ClipSession *session;
+  const Block *block;
+  float *y;       /* [B, h/s, w/s, M] */
+  const float *x; /* [B, h, w, in] */
+  int band, n_bands, n_panels;
+} Widen;
+
+/* band[rows, padded width, n] = the channels @first … of rows @top … of the expanded picture, zero outside of it. */
+static void
+expand_band (const Widen *widen, float *band, float *product, const float *x, int top, int rows,
+             int first, int n)
+{
+  const Block *block = widen->block;
+  const ClipKernels *kernels = widen->session->kernels;
+  const int size = block->in_size, in = block->in, width = padded_width (block);
+  const int from = MAX (top, 0), to = MIN (top + rows, size);
+  memset (band, 0, (gsize) rows * width * n * sizeof *band);
+  if (block->expand.weight.data)
+    clip_sgemm_nt (product, n, x + (gsize) from * size * in, in,
+                   (const float *) block->expand.weight.data + (gsize) first * in, in,
+                   (to - from) * size, n, in, 1, FALSE);
+  for (int row = from; row < to; row++) {
+    float *y = band + ((gsize) (row - top) * width + block->pad) * n;
+    const float *p = block->expand.weight.data ? product + (gsize) (row - from) * size * n
+                                               : x + (gsize) row * size * in + first;
+    const gsize stride = block->expand.weight.data ? n : in;
+    for (int column = 0; column < size; column++, y += n, p += stride) {
+      memcpy (y, p, n * sizeof *y);
+      if (block->expand.weight.data) {
+        kernels->add (y, block->expand.bias + first, n);
+        kernels->relu6 (y, n);
+      }
+    }
+  }
+}
+
+static void
+widen_some (void *data, int task, int worker)
+{
+  const Widen *widen = data;
+  const Block *block = widen->block;
+  const int band_index = task % widen->n_bands, panel = task / widen->n_bands % widen->n_panels;
+  const int image = task / widen->n_bands / widen->n_panels;
+  const int first = panel * PANEL, n = MIN (PANEL, block->middle - first);
+  const int row = band_index * widen->band, rows = MIN (widen->band, block->out_size - row);
+  const int width = padded_width (block), top = row * block->stride - block->pad;
+  float *band = clip_session_scratch (widen->session, worker);
+  float *product = band + (gsize) in_rows (block, widen->band) * width * n;
+
+  expand_band (widen, band, product,
+               widen->x + (gsize) image * block->in_size * block->in_size * block->in, top,
+               in_rows (block, rows), first, n);
+  const float *weight = block->depthwise + (gsize) first * block->kernel * block->kernel;
+  for (int i = 0; i < rows; i++) {
+    const float *window[CLIP_DEPTHWISE_MAX];
+    for (int j = 0; j < block->kernel; j++)
+      window[j] = band + (gsize) (i * block->stride + j) * width * n;
+    float *y = widen->y +
+               (((gsize) image * block->out_size + row + i) * block->out_size) * block->middle +
+               first;
+    widen->session->kernels->depthwise (y, block->middle, window, weight,
+                                        block->depthwise_bias + first, block->kernel, block->stride,
+                                        block->out_size, n);
+  }
+}
+
+static void
+run_block (ClipSession *session, const Block *block, Workspace *w, int batch)
+{
+  Widen widen = { session, block, w->wide, w->x, band_rows (block) };
+  widen.n_bands = (block->out_size + widen.band - 1) / widen.band;
+  widen.n_panels = (block->middle + PANEL - 1) / PANEL;
+  clip_threads_run (session->threads, widen_some, &widen, batch * widen.n_bands * widen.n_panels);
+
+  const int positions = batch * block->out_size * block->out_size;
+  if (block->residual) {
+    clip_linear (session, w->x, block->out, w->wide, block->middle, &block->project, 1, positions,
+                 CLIP_LINEAR_ADD);
+    return;
+  }
+  clip_linear (session, w->y, block->out, w->wide, block->middle, &block->project, 1, positions,
+               CLIP_LINEAR_STORE);
+  float *x = w->x;
+  w->x = w->y;
+  w->y = x;
+}
+
+/* ------------------------------------------------------------------------------------------------------------ tower */
+
+static void
+forward (const ClipTower *tower, ClipSession *session, float *out, const void *in, int batch,
+         int length)
+{
+  const EfficientNet *net = (const EfficientNet *) tower;
+  Workspace w;
+  ClipArena measure = { 0 };
+  layout (&measure, &w, net, batch);
+  clip_arena_reserve (&session->arena, measure.used);
+  layout (&session->arena, &w, net, batch);
+  clip_session_reserve_scratch (session, net->scratch_floats);
+
+  Stem stem = { session, net, w.x, in };
+  clip_threads_run (session->threads, stem_row, &stem, batch * net->stem_size);
+  for (int i = 0; i < net->n_blocks; i++)
+    run_block (session, &net->blocks[i], &w, batch);
+
+  const Block *last = &net->blocks[net->n_blocks - 1];
+  const int positions = last->out_size * last->out_size, features = net->features;
+  clip_linear (session, w.wide, features, w.x, last->out, &net->head, 1, batch * positions,
+               CLIP_LINEAR_RELU6);
+  memset (w.pooled, 0, (gsize) batch * features * sizeof (float));
+  for (int b = 0; b < batch; b++) {
+    float *pooled = w.pooled + (gsize) b * features;
+    for (int i = 0; i < positions; i++)
+      session->kernels->add (pooled, w.wide + ((gsize) b * positions + i) * features, features);
+    for (int c = 0; c < features; c++)
+      pooled[c] /= positions;
+  }
+  clip_linear (session, out, net->embed_dim, w.pooled, features, &net->proj, 1, batch,
+               CLIP_LINEAR_STORE);
+}
+
+static void
+net_free (ClipTower *tower)
+{
+  EfficientNet *net = (EfficientNet *) tower;
+  g_free (net->blocks);
+  g_free (net);
+}
+
+/* ---------------------------------------------------------------------------------------------------------- binding */
+
+#define TRUNK "visual.trunk."
+
+/* y = scale · (conv (x) - mean) + bias, scale = weight / sqrt (variance + ε): into the convolution's rows. */
+static ClipLinear
+bind_conv (ClipWeights *weights, int out, int in, float epsilon, const char *conv, const char *norm)
+{
+  float *w = clip_weights_floats (weights, (gsize) out * in, "%s.weight", conv);
+  const float *scale = clip_weights_vector (weights, out, "%s.weight", norm);
+  const float *shift = clip_weights_vector (weights, out, "%s.bias", norm);
+  const float *mean = clip_weights_vector (weights, out, "%s.running_mean", norm);
+  const float *variance = clip_weights_vector (weights, out, "%s.running_var", norm);
+  float *bias = clip_weights_alloc (weights, out);
+  if (!w || !scale || !shift || !mean || !variance || !bias)
+    return (ClipLinear){ 0 };
+  for (int r = 0; r < out; r++) {
+    if (!(variance[r] + epsilon > 0)) {
+      clip_weights_fail (weights, CLIP_ERROR_TENSOR,
+                         "tensor %s.running_var: element %d is %g, expected ≥ 0", norm, r,
+                         variance[r]);
+      return (ClipLinear){ 0 };
+    }
+    const double factor = scale[r] / sqrt ((double) variance[r] + epsilon);
+    for (int c = 0; c < in; c++)
+      w[(gsize) r * in + c] *= factor;
+    bias[r] = shift[r] - mean[r] * factor;
+  }
+  return (ClipLinear){ { CLIP_DTYPE_F32, out, in, w, NULL }, bias };
+}
+
+/* [M, k, k] to panels of [k, k, channels] */
+static const float *
+arrange_depthwise (ClipWeights *weights, const float *w, int channels, int taps)
+{
+  float *arranged = clip_weights_alloc (weights, (gsize) channels * taps);
+  for (int first = 0; arranged && w && first < channels; first += PANEL) {
+    const int n = MIN (PANEL, channels - first);
+    for (int t = 0; t < taps; t++)
+      for (int c = 0; c < n; c++)
+        arranged[(gsize) first * taps + t * n + c] = w[(gsize) (first + c) * taps + t];
+  }
+  return arranged;
+}
+
+static gboolean
+first_dimension (const ClipWeights *weights, int *n, const char *name)
+{
+  gint64 shape[4];
+  if (!clip_weights_shape (weights, shape, "%s", name) || shape[0] < 1 || shape[0] > G_MAXUINT16)
+    return FALSE;
+  *n = shape[0];
+  return TRUE;
+}
+
+static void
+bind_block (Block *block, ClipWeights *weights, float epsilon, int in, int size, int stride,
+            const char *name)
+{
+  /* An expanding block has conv_pw, conv_dw, conv_pwl; one that does not, conv_dw, conv_pw. */
+  g_autofree char *depthwise = g_strconcat (name, ".conv_dw", NULL),
+                  *pointwise = g_strconcat (name, ".conv_pw", NULL);
+  g_autofree char *last = g_strconcat (name, ".conv_pwl", NULL);
+  g_autofree char *bn1 = g_strconcat (name, ".bn1", NULL), *bn2 = g_strconcat (name, ".bn2", NULL);
+  g_autofree char *bn3 = g_strconcat (name, ".bn3", NULL);
+  g_autofree char *dw_weight = g_strconcat (depthwise, ".weight", NULL),
+                  *last_weight = g_strconcat (last, ".weight", NULL);
+  g_autofree char *pw_weight = g_strconcat (pointwise, ".weight", NULL);
+  gint64 shape[4];
+  int out = 0;
+  const gboolean expands = first_dimension (weights, &out, last_weight);
+  if ((!expands && !first_dimension (weights, &out, pw_weight)) ||
+      !clip_weights_shape (weights, shape, "%s", dw_weight) || shape[0] < 1 ||
+      shape[0] > G_MAXUINT16 || shape[2] != shape[3] || shape[2] < 1 ||
+      shape[2] > CLIP_DEPTHWISE_MAX) {
+    clip_weights_fail (
+        weights, CLIP_ERROR_TENSOR,
+        "tensor %s: missing or of an unexpected shape, expected [M, 1, k, k], k ≤ %d", dw_weight,
+        CLIP_DEPTHWISE_MAX);
+    return;
+  }
+  *block = (Block){
+    .in = in,
+    .middle = shape[0],
+    .out = out,
+    .kernel = shape[2],
+    .stride = stride,
+    .in_size = size,
+    .out_size = same_size (size, stride),
+    .pad = same_pad (size, shape[2], stride),
+    .residual = stride == 1 && in == out,
+  };
+  if (expands)
+    block->expand = bind_conv (weights, block->middle, in, epsilon, pointwise, bn1);
+  else if (block->middle != in)
+    clip_weights_fail (weights, CLIP_ERROR_TENSOR, "tensor %s has %d channels, expected %d",
+                       dw_weight, block->middle, in);
+  const int taps = block->kernel * block->kernel;
+  const ClipLinear dw =
+      bind_conv (weights, block->middle, taps, epsilon, depthwise, expands ? bn2 : bn1);
+  block->depthwise = arrange_depthwise (weights, dw.weight.data, block->middle, taps);
+  block->depthwise_bias = dw.bias;
+  block->project = bind_conv (weights, out, block->middle, epsilon, expands ? last : pointwise,
+                              expands ? bn3 : bn2);
+}
+
+static void
+bind_trunk (EfficientNet *net, ClipWeights *weights, float epsilon)
+{
+  static const int stage_strides[] = { 1, 2, 2, 2, 1, 2, 1 };
+  int channels = 0;
+  if (!first_dimension (weights, &channels, TRUNK "conv_stem.weight") ||
+      !first_dimension (weights, &net->features, TRUNK "conv_head.weight")) {
+    clip_weights_fail (weights, CLIP_ERROR_TENSOR,
+                       "tensors " TRUNK "conv_stem.weight, conv_head.weight: missing or empty");
+    return;
+  }
+  net->stem = bind_conv (weights, channels, 3 * STEM_KERNEL * STEM_KERNEL, epsilon,
+                         TRUNK "conv_stem", TRUNK "bn1");
+  net->stem_size = same_size (net->size, 2);
+  net->stem_pad = same_pad (net->size, STEM_KERNEL, 2);
+
+  int size = net->stem_size;
+  net->x_floats = (gsize) size * size * channels;
+  net->scratch_floats = (gsize) size * net->stem.weight.cols;
+  GArray *blocks = g_array_new (FALSE, TRUE, sizeof (Block));
+  for (guint stage = 0; stage < G_N_ELEMENTS (stage_strides); stage++) {
+    g_autofree char *format = g_strdup_printf (TRUNK "blocks.%u.%%d.conv_dw.weight", stage);
+    const int n = clip_weights_count (weights, format);
+    if (n == 0)
+      clip_weights_fail (weights, CLIP_ERROR_TENSOR,
+                         "tensor " TRUNK "blocks.%u.0.conv_dw.weight is missing", stage);
+    for (int i = 0; i < n && clip_weights_ok (weights, NULL); i++) {
+      g_autofree char *name = g_strdup_printf (TRUNK "blocks.%u.%d", stage, i);
+      Block block = { 0 };
+      bind_block (&block, weights, epsilon, channels, size, i == 0 ? stage_strides[stage] : 1,
+                  name);
+      if (!clip_weights_ok (weights, NULL))
+        break;
+      channels = block.out;
+      size = block.out_size;
+      const gsize positions = (gsize) size * size;
+      net->x_floats = MAX (net->x_floats, positions * channels);
+      net->wide_floats = MAX (net->wide_floats, positions * block.middle);
+      net->scratch_floats = MAX (net->scratch_floats,
+                                 MAX (block_scratch (&block), clip_linear_scratch (block.middle)));
+      g_array_append_val (blocks, block);
+    }
+  }
+  net->n_blocks = blocks->len;
+  net->blocks = (Block *) g_array_free (blocks, FALSE);
+
+  net->head = bind_conv (weights, net->features, channels, epsilon, TRUNK "conv_head", TRUNK "bn2");
+  net->wide_floats = MAX (net->wide_floats, (gsize) size * size * net->features);
+  net->scratch_floats = MAX (net->scratch_floats, MAX (clip_linear_scratch (channels),
+                                                       clip_linear_scratch (net->features)));
+}
+
+ClipTower *
+clip_efficientnet_new (ClipWeights *weights, const ClipConfig *config, GError **error)
+{
+  EfficientNet *net = g_new0 (EfficientNet, 1);
+  *net = (EfficientNet){
+    .tower = { "efficientnet", MAX_BATCH, forward, net_free },
+    .size = config->image.image_size,
+    .embed_dim = config->embed_dim,
+  };
+  bind_trunk (net, weights, config->image.norm_epsilon);
+  net->proj.weight =
+      clip_weights_matrix (weights, net->embed_dim, net->features, "visual.head.proj.weight");
+  net->proj.bias = clip_weights_vector_optional (weights, net->embed_dim, "visual.head.proj.bias");
+  if (!clip_weights_ok (weights, error)) {
+    net_free (&net->tower);
+    return NULL;
+  }
+  return &net->tower;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What towers are assembled from: how a layer is bound to its weights, LayerNorm over rows, packed
+ * sequences. */
+#pragma once
+#include "core/model/linear.h"
+
+typedef struct {
+  const float *weight, *bias; /* [C] */
+} ClipNorm;
+
+/* Each binds "NAME.weight" and "NAME.bias", NAME being @format filled in. */
+ClipLinear clip_bind_linear (ClipWeights *weights, int out, int in, const char *format, ...)
+    G_GNUC_PRINTF (4, 5);
+ClipNorm clip_bind_norm (ClipWeights *weights, int width, const char *format, ...)
+    G_GNUC_PRINTF (3, 4);
+
+/* y[rows, C] = LayerNorm (x[rows, C]); y may be x. Strides as in clip_linear (). */
+void clip_norm_rows (ClipSession *session, float *y, gsize y_stride, const float *x, gsize x_stride,
+                     const ClipNorm *norm, float epsilon, int width, int rows);
+
+/* y[i] = x[rows[i]], of C floats each */
+void clip_gather_rows (float *y, const float *x, const int *rows, int n, int width);
+
+/* Sequences of different lengths, one after another without gaps: the tokens of sequence b are the
+ * rows start[b] … start[b + 1] - 1. */
+typedef struct {
+  int n;      /* B */
+  int *start; /* [B + 1] */
+} ClipSequences;

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Text tower of CLIP (Radford et al. 2021): a causal transformer.
+ *
+ *   n = 1 + first position of the highest id, the end token     what follows it changes nothing
+ * (causal) x = token_embedding[ids[0 … n-1]] + position[0 … n-1]       [n, C] blocks, all but the
+ * last                                    causal y = last block, the end token's row only [C]
+ *   feature = text_projection (ln_final (y))                    [E], no bias
+ *
+ * A batch is packed: no work is done on padding.
+ */
+#include "core/model/block.h"
+
+#define MAX_BATCH 64
+
+typedef struct {
+  ClipTower tower;
+  int layers, embed_dim;
+  int context; /* longest text */
+  ClipBlockShape shape;
+
+  ClipMatrix token_embedding; /* [vocabulary, C] */
+  const float *position;      /* [context, C] */
+  ClipBlock *blocks;          /* [layers] */
+  ClipNorm ln_final;
+  ClipLinear projection; /* [E, C] */
+} Text;
+
+typedef struct {
+  float *x; /* [rows, C] */
+  float *y; /* [B, C] */
+  ClipBlockWorkspace block;
+} Workspace;
+
+static void
+layout (ClipArena *arena, Workspace *w, const Text *text, int rows, int batch)
+{
+  w->x = clip_arena_floats (arena, (gsize) rows * text->shape.width);
+  w->y = clip_arena_floats (arena, (gsize) batch * text->shape.width);
+  clip_block_layout (arena, &w->block, &text->shape, rows, batch);
+}
+
+/* An id outside the vocabulary is read as 0, here as in the lookup. */
+static int
+known (const Text *text, gint32 id)
+{
+  return id >= 0 && id < text->token_embedding.rows ? id : 0;
+}
+
+static int
+used_length (const Text *text, const gint32 *ids, int length)
+{
+  int end = 0;
+  for (int i = 1; i < length; i++)
+    if (known (text, ids[i]) > known (text, ids[end]))
+      end = i;
+  return end + 1;
+}
+
+static void
+embed (const Text *text, const ClipKernels *kernels, float *x, const gint32 *ids, int length)
+{
+  const int width = text->shape.width;
+  for (int i = 0; i < length; i++, x += width) {
+    clip_matrix_row (kernels, x, &text->token_embedding, known (text, ids[i]));
+    kernels->add (x, text->position + (gsize) i * width, width);
+  }
+}
+
+static void
+forward (const ClipTower *tower, ClipSession *session, float *out, const void *in, int batch,
+         int length)
+{
+  const Text *text = (const Text *) tower;
+  const gint32 *ids = in;
+  const int width = text->shape.width;
+  int start[MAX_BATCH + 1] = { 0 }, last[MAX_BATCH];
+  for (int b = 0; b < batch; b++) {
+    start[b + 1] = start[b] + used_length (text, ids + (gsize) b * length, length);
+    last[b] = start[b + 1] - 1;
+  }
+  const ClipSequences sequences = { batch, start };
+
+  Workspace w;
+  ClipArena measure = { 0 };
+  layout (&measure, &w, text, start[batch], batch);
+  clip_arena_reserve (&session->arena, measure.used);
+  layout (&session->arena, &w, text, start[batch], batch);
+  clip_session_reserve_scratch (session, clip_block_scratch (&text->shape, text->context));
+
+  for (int b = 0; b < batch; b++)
+    embed (text, session->kernels, w.x + (gsize) start[b] * width, ids + (gsize) b * length,
+           start[b + 1] - start[b]);
+  for (int i = 0; i < text->layers - 1; i++)
+    clip_block_pre_norm (session, &w.block, &text->shape, &text->blocks[i], w.x, &sequences);
+  clip_block_pick (session, &w.block, &text->shape, &text->blocks[text->layers - 1], w.y, w.x,
+                   &sequences, last);
+
+  clip_norm_rows (session, w.y, width, w.y, width, &text->ln_final, text->shape.epsilon, width,
+                  batch);
+  clip_linear (session, out, text->embed_dim, w.y, width, &text->projection, 1, batch,
+               CLIP_LINEAR_STORE);
+}
+
+static void
+text_free (ClipTower *tower)
+{
+  Text *text = (Text *) tower;
+  g_free (text->blocks);
+  g_free (text);
+}
+
+ClipTower *
+clip_text_new (ClipWeights *weights, const ClipConfig *config, GError **error)
+{
+  const ClipTextConfig *c = &config->text;
+  const int width = c->width;
+  Text *text = g_new0 (Text, 1);
+  *text = (Text){
+    .tower = { "text", MAX_BATCH, forward, text_free },
+    .layers = c->layers,
+    .embed_dim = config->embed_dim,
+    .context = c->context_length,
+    .shape = { width, c->heads, c->mlp_width, c->activation, c->norm_epsilon, TRUE },
+  };
+  text->token_embedding =
+      clip_weights_matrix (weights, c->vocab_size, width, "token_embedding.weight");
+  text->position =
+      clip_weights_floats (weights, (gsize) c->context_length * width, "positional_embedding");
+  text->blocks = clip_blocks_bind (weights, &text->shape, text->layers, "transformer.resblocks");
+  text->ln_final = clip_bind_norm (weights, width, "ln_final");
+  text->projection.weight =
+      clip_weights_matrix (weights, text->embed_dim, width, "text_projection");
+  if (!clip_weights_ok (weights, error)) {
+    text_free (&text->tower);
+    return NULL;
+  }
+  return &text->tower;
+}

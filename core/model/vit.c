@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Image tower: Vision Transformer (Dosovitskiy et al. 2020, as in Radford et al. 2021).
+ *
+ *   patches = pixels [3, R, R] cut into g×g squares of P×P       [g·g, 3·P·P], g = R / P
+ *   x = concat (class, conv1 (patches)) + position               [T, C], T = g·g + 1; conv1 has no
+ * bias x = ln_pre (x) blocks, all but the last                                     no mask y = last
+ * block, the class token's row only                   [C] feature = proj (ln_post (y)) [E], no bias
+ */
+#include "core/model/block.h"
+
+#include <string.h>
+
+#define MAX_BATCH 16
+
+typedef struct {
+  ClipTower tower;
+  int size, patch, grid; /* R, P, g */
+  int tokens;            /* T */
+  int layers, embed_dim;
+  ClipBlockShape shape;
+
+  ClipLinear conv1;             /* [C, 3·P·P] */
+  const float *class_embedding; /* [C] */
+  const float *position;        /* [T, C] */
+  ClipNorm ln_pre, ln_post;
+  ClipBlock *blocks; /* [layers] */
+  ClipLinear proj;   /* [E, C] */
+} Vit;
+
+typedef struct {
+  float *patches; /* [B·g·g, 3·P·P] */
+  float *x;       /* [B·T, C] */
+  float *y;       /* [B, C] */
+  int *start;     /* [B + 1] */
+  ClipBlockWorkspace block;
+} Workspace;
+
+static void
+layout (ClipArena *arena, Workspace *w, const Vit *vit, int batch)
+{
+  const gsize rows = (gsize) batch * vit->tokens;
+  w->patches =
+      clip_arena_floats (arena, (gsize) batch * vit->grid * vit->grid * vit->conv1.weight.cols);
+  w->x = clip_arena_floats (arena, rows * vit->shape.width);
+  w->y = clip_arena_floats (arena, (gsize) batch * vit->shape.width);
+  w->start = clip_arena_take (arena, (batch + 1) * sizeof (int));
+  clip_block_layout (arena, &w->block, &vit->shape, rows, batch);
+}
+
+typedef struct {
+  const Vit *vit;
+  float *patches;
+  const float *pixels; /* [B, 3, R, R] */
+} Cut;
+
+/* One row of patches of one image: a patch is [3, P, P]. */
+static void
+cut_patches (void *data, int task, int worker)
+{
+  const Cut *cut = data;
+  const gsize size = cut->vit->size, patch = cut->vit->patch, grid = cut->vit->grid;
+  const gsize image = task / grid, row = task % grid;
+  float *y = cut->patches + task * grid * 3 * patch * patch;
+  for (gsize column = 0; column < grid; column++) {
+    for (gsize channel = 0; channel < 3; channel++) {
+      const float *in =
+          cut->pixels + ((image * 3 + channel) * size + row * patch) * size + column * patch;
+      for (gsize line = 0; line < patch; line++, y += patch)
+        memcpy (y, in + line * size, patch * sizeof *y);
+    }
+  }
+}
+
+static void
+forward (const ClipTower *tower, ClipSession *session, float *out, const void *in, int batch,
+         int length)
+{
+  const Vit *vit = (const Vit *) tower;
+  const int width = vit->shape.width, tokens = vit->tokens, n_patches = tokens - 1;
+  Workspace w;
+  ClipArena measure = { 0 };
+  layout (&measure, &w, vit, batch);
+  clip_arena_reserve (&session->arena, measure.used);
+  layout (&session->arena, &w, vit, batch);
+  clip_session_reserve_scratch (session, MAX (clip_block_scratch (&vit->shape, tokens),
+                                              clip_linear_scratch (vit->conv1.weight.cols)));
+  for (int b = 0; b <= batch; b++)
+    w.start[b] = b * tokens;
+  const ClipSequences sequences = { batch, w.start };
+
+  Cut cut = { vit, w.patches, in };
+  clip_threads_run (session->threads, cut_patches, &cut, batch * vit->grid);
+
+  /* Positions first: the patches are added to them. */
+  for (int b = 0; b < batch; b++) {
+    float *x = w.x + (gsize) b * tokens * width;
+    memcpy (x, vit->position, (gsize) tokens * width * sizeof *x);
+    session->kernels->add (x, vit->class_embedding, width);
+  }
+  for (int b = 0; b < batch; b++)
+    clip_linear (session, w.x + ((gsize) b * tokens + 1) * width, width,
+                 w.patches + (gsize) b * n_patches * vit->conv1.weight.cols, vit->conv1.weight.cols,
+                 &vit->conv1, 1, n_patches, CLIP_LINEAR_ADD);
+  clip_norm_rows (session, w.x, width, w.x, width, &vit->ln_pre, vit->shape.epsilon, width,
+                  batch * tokens);
+
+  for (int i = 0; i < vit->layers - 1; i++)
+    clip_block_pre_norm (session, &w.block, &vit->shape, &vit->blocks[i], w.x, &sequences);
+  clip_block_pick (session, &w.block, &vit->shape, &vit->blocks[vit->layers - 1], w.y, w.x,
+                   &sequences, w.start);
+
+  clip_norm_rows (session, w.y, width, w.y, width, &vit->ln_post, vit->shape.epsilon, width, batch);
+  clip_linear (session, out, vit->embed_dim, w.y, width, &vit->proj, 1, batch, CLIP_LINEAR_STORE);
+}
+
+static void
+vit_free (ClipTower *tower)
+{
+  Vit *vit = (Vit *) tower;
+  g_free (vit->blocks);
+  g_free (vit);
+}
+
+ClipTower *
+clip_vit_new (ClipWeights *weights, const ClipConfig *config, GError **error)
+{
+  const ClipImageConfig *image = &config->image;
+  const int width = image->width, grid = image->image_size / image->patch_size;
+  Vit *vit = g_new0 (Vit, 1);
+  *vit = (Vit){
+    .tower = { "vit", MAX_BATCH, forward, vit_free },
+    .size = image->image_size,
+    .patch = image->patch_size,
+    .grid = grid,
+    .tokens = grid * grid + 1,
+    .layers = image->layers,
+    .embed_dim = config->embed_dim,
+    .shape = { width, image->heads, image->mlp_width, image->activation, image->norm_epsilon,
+               FALSE },
+  };
+  vit->conv1.weight =
+      clip_weights_matrix (weights, width, 3 * vit->patch * vit->patch, "visual.conv1.weight");
+  vit->class_embedding = clip_weights_vector (weights, width, "visual.class_embedding");
+  vit->position =
+      clip_weights_floats (weights, (gsize) vit->tokens * width, "visual.positional_embedding");
+  vit->ln_pre = clip_bind_norm (weights, width, "visual.ln_pre");
+  vit->blocks =
+      clip_blocks_bind (weights, &vit->shape, vit->layers, "visual.transformer.resblocks");
+  vit->ln_post = clip_bind_norm (weights, width, "visual.ln_post");
+  vit->proj.weight = clip_weights_matrix (weights, vit->embed_dim, width, "visual.proj");
+  if (!clip_weights_ok (weights, error)) {
+    vit_free (&vit->tower);
+    return NULL;
+  }
+  return &vit->tower;
+}
