@@ -172,33 +172,32 @@ choose (GstClipClassify *self, GstBuffer *buffer, guint interval)
   return choice;
 }
 
-/* pixels ← frame. A buffer's video meta may contradict the caps; it is the caps that the tables
- * were made for. */
+/* A buffer's video meta may contradict the caps; it is the caps that the tables were made for. */
+static gboolean
+fits_caps (GstClipClassify *self, GstBuffer *buffer)
+{
+  const GstVideoMeta *meta = gst_buffer_get_video_meta (buffer);
+  return !meta || (meta->format == GST_VIDEO_INFO_FORMAT (&self->info) &&
+                   meta->width >= self->info.width && meta->height >= self->info.height);
+}
+
+/* pixels ← frame */
 static gboolean
 read_pixels (GstClipClassify *self, GstBuffer *buffer)
 {
+  const GstMapFlags flags = GST_MAP_READ | GST_VIDEO_FRAME_MAP_FLAG_NO_REF;
   GstVideoFrame frame;
-  if (!gst_video_frame_map (&frame, &self->info, buffer,
-                            GST_MAP_READ | GST_VIDEO_FRAME_MAP_FLAG_NO_REF)) {
-    GST_ELEMENT_ERROR (self, STREAM, FORMAT, ("A frame cannot be read."),
-                       ("%" G_GSIZE_FORMAT " bytes cannot be mapped as %s %d×%d",
-                        gst_buffer_get_size (buffer), GST_VIDEO_INFO_NAME (&self->info),
-                        self->info.width, self->info.height));
+  if (!fits_caps (self, buffer) || !gst_video_frame_map (&frame, &self->info, buffer, flags)) {
+    GST_ELEMENT_ERROR (self, STREAM, FORMAT,
+                       ("A frame is not what its caps say: %s %d×%d.",
+                        GST_VIDEO_INFO_NAME (&self->info), self->info.width, self->info.height),
+                       ("buffer of %" G_GSIZE_FORMAT " bytes", gst_buffer_get_size (buffer)));
     return FALSE;
   }
-  const GstVideoInfo *info = &frame.info;
-  const gboolean fits = info->finfo == self->info.finfo && info->width >= self->info.width &&
-                        info->height >= self->info.height;
-  if (fits)
-    clip_preprocess_run (self->preprocess, self->pixels, (const guint8 *const *) frame.data,
-                         info->stride);
-  else
-    GST_ELEMENT_ERROR (self, STREAM, FORMAT, ("A frame is not what its caps say."),
-                       ("frame %s %d×%d, caps %s %d×%d", GST_VIDEO_INFO_NAME (info), info->width,
-                        info->height, GST_VIDEO_INFO_NAME (&self->info), self->info.width,
-                        self->info.height));
+  clip_preprocess_run (self->preprocess, self->pixels, (const guint8 *const *) frame.data,
+                       frame.info.stride);
   gst_video_frame_unmap (&frame);
-  return fits;
+  return TRUE;
 }
 
 static void
