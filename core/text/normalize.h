@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Text as a tokenizer wants it. Every function takes valid UTF-8 and returns a new string. */
+#pragma once
+#include <glib.h>
+
+/* OpenAI's cleaning: ftfy, html.unescape twice, white space collapsed, and lower-cased where @lower. */
+char *clip_normalize_openai (const char *text, gboolean lower);
+
+/* Full Unicode lower-casing (U+0130 becomes two characters) in no locale. @final_sigma: Σ that ends a word becomes ς, as
+ * in Python's str.lower (); otherwise σ everywhere, as in Hugging Face's tokenizers. */
+char *clip_normalize_lower (const char *text, gboolean final_sigma);
+
+char *clip_normalize_nfc (const char *text);
+char *clip_normalize_nfd (const char *text);
+char *clip_normalize_nfkc (const char *text);
+char *clip_normalize_nfkd (const char *text);
+char *clip_normalize_strip_marks (const char *text); /* without Mn: accents, after NFD */
+char *clip_normalize_strip (const char *text);       /* without white space at either end */
+
+/* BERT: without U+FFFD, control and unassigned characters; white space becomes ' '. */
+char *clip_normalize_bert_clean (const char *text);
+/* BERT: a space on both sides of each CJK ideograph. */
+char *clip_normalize_bert_ideographs (const char *text);
+
+/* Unicode's White_Space, 25 code points (PCRE's \s has U+180E too). */
+gboolean clip_is_space (gunichar c);
+#define CLIP_SPACE_CLASS                                                                           \
+  "\\x09-\\x0D\\x20\\x85\\xA0\\x{1680}\\x{2000}-\\x{200A}\\x{2028}\\x{2029}\\x{202F}\\x{205F}\\x{" \
+  "3000}"

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A tokenizer is a row of steps, filled in by the readers of vocabulary files (vocabulary.c, tokenizer-json.c). */
+#pragma once
+#include "core/base/json.h"
+#include "core/text/bpe.h"
+#include "core/text/wordpiece.h"
+
+#define CLIP_START "<|startoftext|>"
+#define CLIP_END "<|endoftext|>"
+
+typedef char *(*ClipNormalizer) (const char *text);
+
+struct _ClipTokenizer {
+  gatomicrefcount references;
+  int vocab_size;
+  gint32 start, end; /* -1: none is written */
+  gint32 pad;
+
+  /* Text → words. CLIP's own: OpenAI's cleaning, then added tokens are words like others (and found in any case). All
+   * others: added tokens are cut out first, then the normalizers run over what lies between. */
+  gboolean openai, lower; /* @lower: with @openai */
+  GArray *normalizers;    /* ClipNormalizer; NULL with @openai */
+  GRegex *added;          /* finds added tokens; group 1 of @words with @openai; may be NULL */
+  GHashTable *added_ids;  /* char * → id */
+  GRegex *words;          /* byte-pair encoding: what a word is */
+  gboolean byte_level;    /* the file said so (tokenizer.json) */
+  gboolean prefix_space;  /* a space in front of a text that begins with none */
+
+  /* Words → ids: one of both. */
+  ClipBpe *bpe;
+  ClipWordpiece *wordpiece;
+};
+
+/* Any vocabulary file that stands alone: CLIP merges (also gzipped), vocab.txt, tokenizer.json. @name is for messages. */
+ClipTokenizer *clip_tokenizer_parse (GBytes *bytes, const char *name, GError **error);
+/* OpenAI's tokenizer, from the embedded merges; one for the process. Returns: (transfer full). */
+ClipTokenizer *clip_tokenizer_clip (void);
+/* Whether clip_tokenizer_load () would find a vocabulary in @directory. */
+gboolean clip_tokenizer_in_directory (const char *directory);
+
+gint32 clip_tokenizer_get_start (const ClipTokenizer *tokenizer); /* -1: none */
+gint32 clip_tokenizer_get_end (const ClipTokenizer *tokenizer);   /* -1: none */
+gint32 clip_tokenizer_get_pad (const ClipTokenizer *tokenizer);
+
+/* ------------------------------------------------------------------------------------------------------ for readers */
+
+ClipTokenizer *clip_tokenizer_new (void);
+/* @token in a text is @id. Call clip_tokenizer_finish () after the last. */
+void clip_tokenizer_add_token (ClipTokenizer *tokenizer, const char *token, gint32 id);
+void clip_tokenizer_add_normalizer (ClipTokenizer *tokenizer, ClipNormalizer normalizer);
+/* Normalizers of BERT in their order. */
+void clip_tokenizer_add_bert_normalizers (ClipTokenizer *tokenizer, gboolean clean,
+                                          gboolean ideographs, gboolean strip_accents,
+                                          gboolean lower);
+char *
+clip_normalize_lower_each (const char *text); /* clip_normalize_lower () without final sigma */
+/* Compiles the patterns. Takes @tokenizer; NULL with @error where something does not fit ("NAME: …"). */
+ClipTokenizer *clip_tokenizer_finish (ClipTokenizer *tokenizer, const char *name, GError **error);
+
+/* tokenizer-json.c: { token: id } as a hash of char * → GINT_TO_POINTER (id); the file of that name. */
+GHashTable *clip_tokenizer_vocabulary_from_json (JsonObject *object, const char *name,
+                                                 GError **error);
+ClipTokenizer *clip_tokenizer_from_json (GBytes *bytes, const char *name, GError **error);
