@@ -36,3 +36,28 @@ typedef struct {
   ClipTextConfig text;
   ClipPreprocessConfig preprocess;
 } ClipConfig;
+
+/* Where a configuration comes from. Later ones in an array are asked later, and win. */
+typedef enum {
+  CLIP_SOURCE_HUGGINGFACE,  /* config.json */
+  CLIP_SOURCE_PREPROCESSOR, /* preprocessor_config.json */
+  CLIP_SOURCE_OPENCLIP,     /* open_clip_config.json; what it leaves out has OpenCLIP's default value */
+  CLIP_SOURCE_OVERRIDE,     /* the same format, but silence says nothing */
+} ClipSourceFormat;
+
+typedef struct {
+  ClipSourceFormat format;
+  const char *what;   /* names it in messages */
+  GBytes *text;       /* JSON */
+  gboolean tentative; /* it only lies beside the weights: ignored, with a warning, where it describes another model */
+} ClipSource;
+
+/*
+ * clip_config_read:
+ * @name: what the model is called (a path will do), for the table of known exceptions
+ * @warnings: of char *; what had to be assumed is appended
+ *
+ * CLIP_ERROR_UNSUPPORTED for a model that needs what is not here, CLIP_ERROR_CONFIG where a source contradicts the tensors.
+ */
+gboolean clip_config_read (ClipConfig *config, ClipWeights *weights, const char *name, const ClipSource *sources,
+                           guint n_sources, GPtrArray *warnings, GError **error);

@@ -1,0 +1,496 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A model's configuration, in this order:
+ *
+ *   tensors   → which towers there are, and every size
+ *   known     → what is known of published checkpoints (known.c)
+ *   sources   → configuration files (said.c); each must agree with the tensors, later ones win
+ *   assumed   → OpenAI's values for what nobody said, with a warning
+ */
+#include "core/model/config.h"
+#include "core/model/said.h"
+#include "core/base/error.h"
+
+#include <math.h>
+#include <string.h>
+
+#define SUPPORTED                                                                                  \
+  "supported are ViT (class token, ln_pre) and EfficientNet-Lite image towers, CLIP (causal) and " \
+  "BERT text towers, "                                                                             \
+  "softmax scores"
+
+const char *
+clip_activation_name (ClipActivation activation)
+{
+  static const char *const names[] = { "quick_gelu", "gelu", "relu6" };
+  return names[activation];
+}
+
+/* --------------------------------------------------------------------------------- refusals */
+
+/* Tensors (their names begin so) of models that would load, and be silently wrong without what these stand for. */
+static const struct {
+  const char *prefix, *what;
+} strangers[] = {
+  { "logit_bias", "sigmoid scores (SigLIP)" },
+  { "visual.attnpool.", "a ModifiedResNet image tower" },
+  { "visual.layer1.", "a ModifiedResNet image tower" },
+  { "visual.attn_pool", "attentional pooling" },
+  { "visual.trunk.attn_pool", "attentional pooling (SigLIP)" },
+  { "vision_model.head.", "attentional pooling (SigLIP)" },
+  { "visual.transformer.resblocks.0.ls_1.", "LayerScale" },
+  { "transformer.resblocks.0.ls_1.", "LayerScale" },
+  { "text.transformer.resblocks.0.ls_1.", "LayerScale" },
+  { "visual.transformer.resblocks.0.attn.ln_", "norms inside attention" },
+  { "visual.conv1.bias", "a patch embedding with bias" },
+  { "vision_model.embeddings.patch_embedding.bias", "a patch embedding with bias" },
+  { "visual.patchnorm_pre_ln.", "patch norms" },
+  { "visual.trunk.blocks.0.0.se.", "squeeze-and-excitation (EfficientNet-B, MobileNetV3)" },
+  { "cls_emb", "a text tower with a class token (CoCa)" },
+  { "text.cls_emb", "a text tower with a class token (CoCa)" },
+  { "text_decoder.", "a text decoder (CoCa)" },
+};
+
+static const char *
+find_prefix (const ClipCheckpoint *checkpoint, const char *prefix)
+{
+  for (guint i = 0; i < clip_checkpoint_get_n_tensors (checkpoint); i++) {
+    const char *name = clip_checkpoint_get_tensor (checkpoint, i)->name;
+    if (g_str_has_prefix (name, prefix))
+      return name;
+  }
+  return NULL;
+}
+
+static gboolean
+refuse_strangers (ClipWeights *weights, GError **error)
+{
+  const ClipCheckpoint *checkpoint = clip_weights_get_checkpoint (weights);
+  for (guint i = 0; i < G_N_ELEMENTS (strangers); i++) {
+    const char *name = find_prefix (checkpoint, strangers[i].prefix);
+    if (name)
+      return clip_fail (error, CLIP_ERROR_UNSUPPORTED, "%s: has %s (tensor %s), " SUPPORTED,
+                        clip_checkpoint_get_name (checkpoint), strangers[i].what, name);
+  }
+  return TRUE;
+}
+
+/* ----------------------------------------------------------------------------------- shapes */
+
+/* Dimension @index of a tensor; a failure of @weights where it is absent, 0 or out of all proportion. */
+static int
+dimension (ClipWeights *weights, const char *name, int index)
+{
+  gint64 shape[4];
+  if (!clip_weights_shape (weights, shape, "%s", name)) {
+    clip_weights_fail (weights, CLIP_ERROR_TENSOR, "tensor %s is missing", name);
+    return 0;
+  }
+  if (shape[index] < 1 || shape[index] > 1 << 24) {
+    clip_weights_fail (weights, CLIP_ERROR_TENSOR,
+                       "tensor %s: dimension %d is %" G_GINT64_FORMAT ", expected 1 to 2^24", name,
+                       index, shape[index]);
+    return 0;
+  }
+  return (int) shape[index];
+}
+
+static gboolean
+has (const ClipWeights *weights, const char *name)
+{
+  gint64 shape[4];
+  return clip_weights_shape (weights, shape, "%s", name);
+}
+
+static gboolean
+measure_vit (ClipConfig *config, ClipWeights *weights)
+{
+  const int tokens = dimension (weights, "visual.positional_embedding", 0);
+  const int channels = dimension (weights, "visual.conv1.weight", 1);
+  const int patch_height = dimension (weights, "visual.conv1.weight", 2);
+  ClipImageConfig *image = &config->image;
+  image->kind = CLIP_IMAGE_VIT;
+  image->width = dimension (weights, "visual.conv1.weight", 0);
+  image->patch_size = dimension (weights, "visual.conv1.weight", 3);
+  image->layers = clip_weights_count (weights, "visual.transformer.resblocks.%d.attn.q.weight");
+  image->mlp_width = dimension (weights, "visual.transformer.resblocks.0.mlp.c_fc.weight", 0);
+  image->norm_epsilon = 1e-5f;
+  config->embed_dim = dimension (weights, "visual.proj", 0);
+  if (!clip_weights_ok (weights, NULL))
+    return FALSE;
+
+  const int grid = (int) round (sqrt (tokens - 1));
+  if (channels != 3 || patch_height != image->patch_size || grid < 1 || grid * grid != tokens - 1 ||
+      image->patch_size > 1024 || grid * image->patch_size > 32768) {
+    clip_weights_fail (weights, CLIP_ERROR_UNSUPPORTED,
+                       "has %d positions for patches of %d×%d×%d, supported are square patches of "
+                       "3 colours in a square, and "
+                       "a class token",
+                       tokens, channels, patch_height, image->patch_size);
+    return FALSE;
+  }
+  if (!has (weights, "visual.ln_pre.weight")) {
+    clip_weights_fail (weights, CLIP_ERROR_UNSUPPORTED, "has a ViT without ln_pre, " SUPPORTED);
+    return FALSE;
+  }
+  image->image_size = grid * image->patch_size;
+  return TRUE;
+}
+
+/* The kernels of its stages tell EfficientNet-Lite from MobileNetV2, whose tensors have the same names. */
+static gboolean
+measure_efficientnet (ClipConfig *config, ClipWeights *weights)
+{
+  static const int kernels[] = { 3, 3, 5, 3, 5, 5, 3 };
+  ClipImageConfig *image = &config->image;
+  for (guint stage = 0; stage < G_N_ELEMENTS (kernels); stage++) {
+    gint64 shape[4] = { 0 };
+    clip_weights_shape (weights, shape, "visual.trunk.blocks.%u.0.conv_dw.weight", stage);
+    if (shape[2] != kernels[stage] || shape[3] != kernels[stage]) {
+      clip_weights_fail (weights, CLIP_ERROR_UNSUPPORTED,
+                         "stage %u of its timm image tower has kernels of %d×%d, expected %d×%d as "
+                         "in EfficientNet-Lite, " SUPPORTED,
+                         stage, (int) shape[2], (int) shape[3], kernels[stage], kernels[stage]);
+      return FALSE;
+    }
+    g_autofree char *format = g_strdup_printf ("visual.trunk.blocks.%u.%%d.conv_dw.weight", stage);
+    image->layers += clip_weights_count (weights, format);
+  }
+  image->kind = CLIP_IMAGE_EFFICIENTNET;
+  image->width = dimension (weights, "visual.trunk.conv_head.weight", 0);
+  image->norm_epsilon = 1e-3f;
+  image->activation = CLIP_ACTIVATION_RELU6;
+  config->embed_dim = dimension (weights, "visual.head.proj.weight", 0);
+  return clip_weights_ok (weights, NULL);
+}
+
+static gboolean
+measure_text (ClipConfig *config, ClipWeights *weights)
+{
+  ClipTextConfig *text = &config->text;
+  text->kind = CLIP_TEXT_CLIP;
+  text->context_length = dimension (weights, "positional_embedding", 0);
+  text->vocab_size = dimension (weights, "token_embedding.weight", 0);
+  text->width = dimension (weights, "token_embedding.weight", 1);
+  text->layers = clip_weights_count (weights, "transformer.resblocks.%d.attn.q.weight");
+  text->mlp_width = dimension (weights, "transformer.resblocks.0.mlp.c_fc.weight", 0);
+  text->norm_epsilon = 1e-5f;
+  return clip_weights_ok (weights, NULL);
+}
+
+#define EMBEDDINGS "text.transformer.embeddings."
+#define LAYER_0 "text.transformer.encoder.layer.0."
+
+static gboolean
+measure_bert (ClipConfig *config, ClipWeights *weights)
+{
+  ClipTextConfig *text = &config->text;
+  text->kind = CLIP_TEXT_BERT;
+  text->vocab_size = dimension (weights, EMBEDDINGS "word_embeddings.weight", 0);
+  text->width = dimension (weights, EMBEDDINGS "word_embeddings.weight", 1);
+  text->layers =
+      clip_weights_count (weights, "text.transformer.encoder.layer.%d.attention.self.query.weight");
+  text->mlp_width = dimension (weights, LAYER_0 "intermediate.dense.weight", 0);
+  text->activation = CLIP_ACTIVATION_GELU;
+  text->norm_epsilon = 1e-12f;
+  const int positions = dimension (weights, EMBEDDINGS "position_embeddings.weight", 0);
+  const int types = dimension (weights, EMBEDDINGS "token_type_embeddings.weight", 0);
+  if (!clip_weights_ok (weights, NULL))
+    return FALSE;
+  /* RoBERTa's tensors have the same names, its positions another meaning; it has one token type, BERT has two. */
+  if (types != 2 || !has (weights, "text.proj.0.weight") || !has (weights, "text.proj.2.weight")) {
+    clip_weights_fail (weights, CLIP_ERROR_UNSUPPORTED,
+                       "has a Hugging Face text tower of %d token type%s %s, "
+                       "supported is BERT (2 token types, mean pooling, an mlp projection)",
+                       types, types == 1 ? "" : "s",
+                       has (weights, "text.proj.0.weight") ? "with an mlp projection"
+                                                           : "without an mlp projection");
+    return FALSE;
+  }
+  text->context_length = MIN (positions, 77); /* OpenCLIP's default */
+  return TRUE;
+}
+
+static gboolean
+measure (ClipConfig *config, ClipWeights *weights)
+{
+  const ClipCheckpoint *checkpoint = clip_weights_get_checkpoint (weights);
+  if (has (weights, "visual.class_embedding")) {
+    if (!measure_vit (config, weights))
+      return FALSE;
+  } else if (has (weights, "visual.trunk.conv_stem.weight")) {
+    if (!measure_efficientnet (config, weights))
+      return FALSE;
+  } else {
+    const char *trunk = find_prefix (checkpoint, "visual.trunk.");
+    clip_weights_fail (weights, CLIP_ERROR_UNSUPPORTED, "has %s%s, " SUPPORTED,
+                       trunk ? "a timm image tower that is not EfficientNet-Lite, with tensor "
+                             : "no known image tower",
+                       trunk ? trunk : "");
+    return FALSE;
+  }
+
+  int embed_dim;
+  if (has (weights, "token_embedding.weight")) {
+    if (!measure_text (config, weights))
+      return FALSE;
+    embed_dim = dimension (weights, "text_projection", 0);
+  } else if (has (weights, EMBEDDINGS "word_embeddings.weight")) {
+    if (!measure_bert (config, weights))
+      return FALSE;
+    embed_dim = dimension (weights, "text.proj.2.weight", 0);
+  } else {
+    clip_weights_fail (weights, CLIP_ERROR_UNSUPPORTED, "has no known text tower, " SUPPORTED);
+    return FALSE;
+  }
+  if (clip_weights_ok (weights, NULL) && embed_dim != config->embed_dim)
+    clip_weights_fail (weights, CLIP_ERROR_TENSOR,
+                       "image embeddings have %d elements, text embeddings %d", config->embed_dim,
+                       embed_dim);
+  if (clip_weights_ok (weights, NULL) && (config->image.layers < 1 || config->text.layers < 1))
+    clip_weights_fail (weights, CLIP_ERROR_TENSOR,
+                       "has %d image and %d text layers, expected 1 of each at least",
+                       config->image.layers, config->text.layers);
+  return clip_weights_ok (weights, NULL);
+}
+
+/* ---------------------------------------------------------------------------------- sources */
+
+/* What tensors tell, a source can only repeat. */
+static gboolean
+check_agreement (const ClipSaid *said, const ClipConfig *config, const char *what, GError **error)
+{
+  const gboolean vit = config->image.kind == CLIP_IMAGE_VIT,
+                 clip = config->text.kind == CLIP_TEXT_CLIP;
+  const struct {
+    ClipSays says;
+    const char *name;
+    gboolean told; /* by tensors, for this kind of tower */
+    int found;
+  } rows[] = {
+    { CLIP_SAYS_EMBED_DIM, "embedding length", TRUE, config->embed_dim },
+    { CLIP_SAYS_IMAGE_SIZE, "image size", vit, config->image.image_size },
+    { CLIP_SAYS_PREPROCESS_SIZE, "image size for preprocessing", vit, config->image.image_size },
+    { CLIP_SAYS_PATCH_SIZE, "patch size", vit, config->image.patch_size },
+    { CLIP_SAYS_IMAGE_WIDTH, "image width", vit, config->image.width },
+    { CLIP_SAYS_IMAGE_LAYERS, "number of image layers", vit, config->image.layers },
+    { CLIP_SAYS_CONTEXT_LENGTH, "context length", clip, config->text.context_length },
+    { CLIP_SAYS_VOCAB_SIZE, "vocabulary size", TRUE, config->text.vocab_size },
+    { CLIP_SAYS_TEXT_WIDTH, "text width", TRUE, config->text.width },
+    { CLIP_SAYS_TEXT_LAYERS, "number of text layers", TRUE, config->text.layers },
+  };
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++) {
+    const int n = said->n[rows[i].says];
+    if (rows[i].told && n != CLIP_UNSAID && n != rows[i].found)
+      return clip_fail (error, CLIP_ERROR_CONFIG,
+                        "%s: the %s is %d, expected %d as the tensors have it", what, rows[i].name,
+                        n, rows[i].found);
+  }
+  return TRUE;
+}
+
+static void warn (GPtrArray *warnings, const char *format, ...) G_GNUC_PRINTF (2, 3);
+static void
+warn (GPtrArray *warnings, const char *format, ...)
+{
+  va_list args;
+  va_start (args, format);
+  g_ptr_array_add (warnings, g_strdup_vprintf (format, args));
+  va_end (args);
+}
+
+static gboolean
+read_source (ClipSaid *said, const ClipConfig *config, const ClipSource *source,
+             GPtrArray *warnings, GError **error)
+{
+  ClipSaid here;
+  g_autoptr (GError) problem = NULL;
+  g_autoptr (GError) refusal = NULL;
+  if (!clip_said_read (&here, source, &refusal, &problem) ||
+      !check_agreement (&here, config, source->what, &problem)) {
+    if (!source->tentative) {
+      g_propagate_error (error, g_steal_pointer (&problem));
+      return FALSE;
+    }
+    warn (warnings, "%s (ignored: it belongs to another model)", problem->message);
+    return TRUE;
+  }
+  if (refusal) {
+    g_propagate_error (error, g_steal_pointer (&refusal));
+    return FALSE;
+  }
+  clip_said_add (said, &here);
+  return TRUE;
+}
+
+/* ------------------------------------------------------------------------------ assumptions */
+
+static gboolean
+check_heads (int heads, int width, const char *tower, const char *what, GError **error)
+{
+  return width % heads == 0 ||
+         clip_fail (error, CLIP_ERROR_CONFIG,
+                    "%s: the %s tower is %d wide, which %d heads do not divide", what, tower, width,
+                    heads);
+}
+
+static gboolean
+apply_image_heads (ClipConfig *config, const ClipSaid *said, const char *what, GPtrArray *warnings,
+                   GError **error)
+{
+  const int said_heads = said->n[CLIP_SAYS_IMAGE_HEADS],
+            said_width = said->n[CLIP_SAYS_IMAGE_HEAD_WIDTH];
+  const int width = config->image.width, head_width = said_width == CLIP_UNSAID ? 64 : said_width;
+  config->image.heads = said_heads == CLIP_UNSAID ? MAX (width / head_width, 1) : said_heads;
+  if (said_heads == CLIP_UNSAID && said_width == CLIP_UNSAID)
+    warn (warnings, "no configuration tells the heads of the image tower: %d of 64 assumed",
+          config->image.heads);
+  if (said_heads == CLIP_UNSAID && width % head_width != 0)
+    return clip_fail (error, CLIP_ERROR_CONFIG,
+                      "%s: the image tower is %d wide, no multiple of heads of %d", what, width,
+                      head_width);
+  return check_heads (config->image.heads, width, "image", what, error);
+}
+
+/* Every published CLIP text tower has heads of 64; of BERT's kin, MiniLM, 384 wide, has twelve of 32. */
+static gboolean
+apply_text_heads (ClipConfig *config, const ClipSaid *said, const char *what, GPtrArray *warnings,
+                  GError **error)
+{
+  ClipTextConfig *text = &config->text;
+  const int said_heads = said->n[CLIP_SAYS_TEXT_HEADS];
+  const gboolean bert = text->kind == CLIP_TEXT_BERT;
+  text->heads = said_heads == CLIP_UNSAID
+                    ? MAX (text->width / (bert && text->width == 384 ? 32 : 64), 1)
+                    : said_heads;
+  if (said_heads == CLIP_UNSAID && bert)
+    warn (warnings, "no configuration tells the heads of the text tower: %d of %d assumed",
+          text->heads, text->width / text->heads);
+  return check_heads (text->heads, text->width, "text", what, error);
+}
+
+static void
+apply_activations (ClipConfig *config, const ClipSaid *said, GPtrArray *warnings)
+{
+  const gboolean vit = config->image.kind == CLIP_IMAGE_VIT,
+                 clip = config->text.kind == CLIP_TEXT_CLIP;
+  const int image = said->n[CLIP_SAYS_IMAGE_ACTIVATION], text = said->n[CLIP_SAYS_TEXT_ACTIVATION];
+  if (vit)
+    config->image.activation = image == CLIP_UNSAID ? CLIP_ACTIVATION_QUICK_GELU : image;
+  if (clip)
+    config->text.activation = text == CLIP_UNSAID ? CLIP_ACTIVATION_QUICK_GELU : text;
+  if ((vit && image == CLIP_UNSAID) || (clip && text == CLIP_UNSAID))
+    warn (warnings, "no configuration tells the activation: QuickGELU assumed, as in OpenAI's "
+                    "models (models trained with "
+                    "OpenCLIP mostly have GELU)");
+  if (!isnan (said->image_epsilon) && vit)
+    config->image.norm_epsilon = said->image_epsilon;
+  if (!isnan (said->text_epsilon))
+    config->text.norm_epsilon = said->text_epsilon;
+}
+
+static gboolean
+apply_sizes (ClipConfig *config, const ClipWeights *weights, const ClipSaid *said, const char *what,
+             GPtrArray *warnings, GError **error)
+{
+  ClipImageConfig *image = &config->image;
+  ClipTextConfig *text = &config->text;
+  if (image->kind != CLIP_IMAGE_VIT) {
+    const int size = said->n[CLIP_SAYS_IMAGE_SIZE], pixels = said->n[CLIP_SAYS_PREPROCESS_SIZE];
+    if (size != CLIP_UNSAID && pixels != CLIP_UNSAID && size != pixels)
+      return clip_fail (error, CLIP_ERROR_CONFIG,
+                        "%s: the image size is %d, but pictures are made %d", what, size, pixels);
+    image->image_size = size != CLIP_UNSAID ? size : pixels;
+    if (image->image_size == CLIP_UNSAID) {
+      image->image_size = 224;
+      warn (warnings, "no configuration tells the image size: 224 assumed");
+    }
+    if (image->image_size < 32 || image->image_size > 4096)
+      return clip_fail (error, CLIP_ERROR_CONFIG, "%s: the image size is %d, expected 32 to 4096",
+                        what, image->image_size);
+  }
+  if (text->kind == CLIP_TEXT_BERT) {
+    const int said_length = said->n[CLIP_SAYS_CONTEXT_LENGTH];
+    text->context_length = said_length == CLIP_UNSAID ? text->context_length : said_length;
+    text->pad_token =
+        said->n[CLIP_SAYS_PAD_TOKEN] == CLIP_UNSAID ? 0 : said->n[CLIP_SAYS_PAD_TOKEN];
+    gint64 positions[4] = { 0 };
+    clip_weights_shape (weights, positions, EMBEDDINGS "position_embeddings.weight");
+    if (text->context_length > positions[0])
+      return clip_fail (error, CLIP_ERROR_CONFIG,
+                        "%s: the context length is %d, expected at most %d as the tensors have it",
+                        what, text->context_length, (int) positions[0]);
+    if (text->pad_token >= text->vocab_size)
+      return clip_fail (error, CLIP_ERROR_CONFIG, "%s: the padding token is %d, expected one of %d",
+                        what, text->pad_token, text->vocab_size);
+  }
+  return TRUE;
+}
+
+static void
+apply_preprocess (ClipConfig *config, const ClipSaid *said, GPtrArray *warnings)
+{
+  ClipPreprocessConfig *preprocess = &config->preprocess;
+  const int filter = said->n[CLIP_SAYS_FILTER], mode = said->n[CLIP_SAYS_RESIZE_MODE];
+  preprocess->size = config->image.image_size;
+  preprocess->filter = filter == CLIP_UNSAID ? CLIP_FILTER_BICUBIC : filter;
+  preprocess->resize_mode = mode == CLIP_UNSAID ? CLIP_RESIZE_SHORTEST : mode;
+  if (filter == CLIP_UNSAID && mode == CLIP_UNSAID)
+    warn (warnings,
+          "no configuration tells how pictures are resized: bicubic, short side to %d, centre "
+          "cropped assumed",
+          preprocess->size);
+
+  /* EfficientNet was trained on (u8 - 127) / 128. */
+  const gboolean vit = config->image.kind == CLIP_IMAGE_VIT;
+  const float mean[3] = { 0.48145466f, 0.4578275f, 0.40821073f },
+              std[3] = { 0.26862954f, 0.26130258f, 0.27577711f };
+  for (int i = 0; i < 3; i++) {
+    preprocess->mean[i] = !isnan (said->mean[0]) ? said->mean[i] : vit ? mean[i] : 127.f / 255;
+    preprocess->std[i] = !isnan (said->std[0]) ? said->std[i] : vit ? std[i] : 128.f / 255;
+  }
+  if (isnan (said->mean[0]) || isnan (said->std[0]))
+    warn (warnings, "no configuration tells mean and standard deviation of the pixels: %s assumed",
+          vit ? "OpenAI's" : "those of EfficientNet-Lite, 127/255 and 128/255,");
+}
+
+static gboolean
+read_logit_scale (ClipConfig *config, ClipWeights *weights, const char *what, GPtrArray *warnings,
+                  GError **error)
+{
+  const float *logarithm = clip_weights_vector_optional (weights, 1, "logit_scale");
+  if (!clip_weights_ok (weights, error))
+    return FALSE;
+  if (!logarithm)
+    warn (warnings, "no tensor logit_scale: 100 assumed");
+  config->logit_scale = logarithm ? expf (*logarithm) : 100;
+  return (config->logit_scale > 0 && config->logit_scale < 1e6f) ||
+         clip_fail (error, CLIP_ERROR_TENSOR,
+                    "%s: logit_scale is %g, expected the logarithm of 0 to 10^6", what, *logarithm);
+}
+
+gboolean
+clip_config_read (ClipConfig *config, ClipWeights *weights, const char *name,
+                  const ClipSource *sources, guint n_sources, GPtrArray *warnings, GError **error)
+{
+  const char *what = clip_checkpoint_get_name (clip_weights_get_checkpoint (weights));
+  ClipSaid said;
+  *config = (ClipConfig){ 0 };
+  if (!refuse_strangers (weights, error))
+    return FALSE;
+  if (!measure (config, weights))
+    return clip_weights_ok (weights, error);
+  clip_said_known (&said, name, clip_weights_get_naming (weights), config);
+  for (guint i = 0; i < n_sources; i++) {
+    if (!read_source (&said, config, &sources[i], warnings, error))
+      return FALSE;
+  }
+  if (!apply_sizes (config, weights, &said, what, warnings, error) ||
+      (config->image.kind == CLIP_IMAGE_VIT &&
+       !apply_image_heads (config, &said, what, warnings, error)) ||
+      !apply_text_heads (config, &said, what, warnings, error))
+    return FALSE;
+  apply_activations (config, &said, warnings);
+  apply_preprocess (config, &said, warnings);
+  return read_logit_scale (config, weights, what, warnings, error);
+}
