@@ -68,3 +68,13 @@ clip_format_words_to_bytes (guint8 *bytes, const guint8 *words, gsize n, int dro
   for (gsize i = 0; i < n; i++)
     bytes[i] = MIN (((words[2 * i] | words[2 * i + 1] << 8) + half) >> drop_bits, 255);
 }
+
+void
+clip_format_pick_bytes (guint8 *bytes, const guint8 *row, int n, int offset, int step)
+{
+  if (step == 2 && (guintptr) row % 2 == 0)
+    (offset == 0 ? clip_orc_even_bytes : clip_orc_odd_bytes) (bytes, row, n);
+  else
+    for (int i = 0; i < n; i++)
+      bytes[i] = row[i * step + offset];
+}

@@ -23,5 +23,7 @@ typedef struct {
 /* NULL with @error where @name is not in the table. */
 const ClipFormat *clip_format_find (const char *name, GError **error);
 
-/* Bytes to samples: values out of a 10-bit range read as 255. */
+/* 16-bit samples to bytes, rounded; values out of a 10-bit range read as 255. */
 void clip_format_words_to_bytes (guint8 *bytes, const guint8 *words, gsize n, int drop_bits);
+/* bytes[i] = row[i · step + offset] */
+void clip_format_pick_bytes (guint8 *bytes, const guint8 *row, int n, int offset, int step);

@@ -13,6 +13,44 @@ shruw t, t, drop_bits
 convuuswb bytes, t
 
 
+# bytes 0, 2, 4 … and 1, 3, 5 …
+.function clip_orc_even_bytes
+.dest 1 bytes guint8
+.source 2 pairs guint8
+select0wb bytes, pairs
+
+.function clip_orc_odd_bytes
+.dest 1 bytes guint8
+.source 2 pairs guint8
+select1wb bytes, pairs
+
+
+# chroma of the luma row that is nearer to chroma row `near`: (3·near + far + 2) / 4
+.function clip_orc_upsample_down
+.dest 1 row guint8
+.source 1 near guint8
+.source 1 far guint8
+.temp 2 n
+.temp 2 f
+convubw n, near
+mullw n, n, 3
+convubw f, far
+addw n, n, f
+addw n, n, 2
+shruw n, n, 2
+convwb row, n
+
+
+# each sample, and its rounded mean with the next
+.function clip_orc_upsample_across
+.dest 2 pairs guint8
+.source 1 half guint8
+.source 1 next guint8
+.temp 1 mean
+avgub mean, half, next
+mergebw pairs, half, mean
+
+
 # Y'CbCr to R'G'B', weights with 13 fractional bits:
 # c = clip8 ((ky·(y - black) + k·(u - 128) + k·(v - 128) + 2^12) >> 13)
 .function clip_orc_yuv_to_rgb

@@ -51,7 +51,8 @@ struct _ClipPreprocess {
   gboolean premultiplied;
   ClipYuvMatrix yuv;
   guint8 *rgb;     /* [3, R]: a row after its conversion */
-  guint8 *scratch; /* of convert_row (): [9, width + 2] */
+  guint8 *scratch; /* [7, scratch_size], of row_converted () */
+  gsize scratch_size;
   /* the frame, during clip_preprocess_run () */
   const guint8 *const *planes;
   const int *strides;
@@ -113,7 +114,7 @@ row_premultiplied (void *data, int y, int slot)
   return out;
 }
 
-/* Samples @first … @first + n - 1 of a component, as adjacent bytes; @words: scratch of n·step bytes. */
+/* Samples @first … @first + n - 1 of a component, as adjacent bytes; @words: scratch of n · step bytes. */
 static void
 component_row (guint8 *bytes, guint8 *words, const ClipPreprocess *preprocess, int c, int y,
                int first, int n)
@@ -130,8 +131,7 @@ component_row (guint8 *bytes, guint8 *words, const ClipPreprocess *preprocess, i
   if (component.step == 1)
     memcpy (bytes, row, n);
   else
-    for (int i = 0; i < n; i++)
-      bytes[i] = row[i * component.step + component.offset];
+    clip_format_pick_bytes (bytes, row, n, component.offset, component.step);
 }
 
 /* A ClipRowFunc: Y'CbCr converted to pixels of four bytes, R G B and one unused. */
@@ -147,26 +147,29 @@ row_converted (void *data, int y, int slot)
   const int first = across->first >> format->across << format->across;
   const int n = MIN (across->first + across->n + 1, width) - first;
   const int n_chroma = (n + (1 << format->across) - 1) >> format->across;
-  const gsize size = width + 2;
-  guint8 *luma = preprocess->scratch, *chroma[2] = { luma + size, luma + 2 * size };
-  guint8 *near = luma + 3 * size, *far = luma + 4 * size,
-         *words = luma + 5 * size; /* words: 4·size */
+  guint8 *scratch[7];
+  for (int i = 0; i < 7; i++)
+    scratch[i] = preprocess->scratch + i * preprocess->scratch_size;
+  guint8 *luma = scratch[0], *chroma[2] = { scratch[1], scratch[2] };
+  guint8 *near = scratch[3], *far = scratch[4], *mixed = scratch[5], *words = scratch[6];
 
   component_row (luma, words, preprocess, 0, y, first, n);
   for (int c = 0; c < 2; c++) {
     const int row = y >> format->down, last = (height - 1) >> format->down;
+    const guint8 *half = near;
     component_row (near, words, preprocess, 1 + c, row, first >> format->across, n_chroma);
     if (format->down) {
       component_row (far, words, preprocess, 1 + c, CLAMP (y % 2 ? row + 1 : row - 1, 0, last),
                      first >> format->across, n_chroma);
-      clip_yuv_upsample_down (near, near, far, n_chroma);
+      clip_yuv_upsample_down (mixed, near, far, n_chroma);
+      half = mixed;
     }
     if (format->across)
-      clip_yuv_upsample_across (chroma[c], near, n);
+      clip_yuv_upsample_across (chroma[c], half, n);
     else
-      memcpy (chroma[c], near, n);
+      memcpy (chroma[c], half, n);
   }
-  guint8 *r = near, *g = far, *b = words, *pixels = source->slots + slot * source->slot_size;
+  guint8 *r = near, *g = far, *b = mixed, *pixels = source->slots + slot * source->slot_size;
   clip_yuv_to_rgb (r, g, b, luma, chroma[0], chroma[1], &preprocess->yuv, n);
   clip_orc_pack_rgbx (pixels, r, g, b, n);
   return pixels + 4 * (across->first - first);
@@ -317,8 +320,11 @@ clip_preprocess_new (const ClipPreprocessConfig *config, const ClipFrameInfo *fr
   clip_yuv_matrix_init (&preprocess->yuv, frame->matrix, frame->full_range);
   add_sources (preprocess, config->filter);
   preprocess->rgb = clip_aligned_alloc (3 * (gsize) config->size);
-  if (row_func (preprocess) == row_converted)
-    preprocess->scratch = clip_aligned_alloc (9 * ((gsize) frame->width + 2));
+  if (row_func (preprocess) == row_converted) {
+    preprocess->scratch_size =
+        ((gsize) frame->width + 2 + CLIP_ALIGNMENT - 1) / CLIP_ALIGNMENT * CLIP_ALIGNMENT;
+    preprocess->scratch = clip_aligned_alloc (7 * preprocess->scratch_size);
+  }
   return preprocess;
 }
 

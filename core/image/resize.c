@@ -76,15 +76,22 @@ output_weights (gint32 *weights, double *scratch, int *first, ClipFilter filter,
   return n;
 }
 
-/* See ClipTaps.halves. */
+/* See ClipTaps. */
 static void
-split_weights (gint16 halves[8], const gint32 weights[4])
+split_weights (gint16 halves[8], gint8 digits[12], const gint32 weights[4])
 {
   static const int order[4] = { 0, 2, 1, 3 };
   for (int i = 0; i < 4; i++) {
     const gint32 low = weights[order[i]] & 0x7fff;
     halves[i] = low;
     halves[4 + i] = (weights[order[i]] - low) / (1 << 15);
+  }
+  for (int i = 0; i < 4; i++) {
+    gint32 rest = weights[i];
+    for (int d = 0; d < 3; d++) {
+      digits[4 * d + i] = (gint8) rest;
+      rest = (rest - (gint8) rest) / (1 << 8);
+    }
   }
 }
 
@@ -113,6 +120,7 @@ clip_pass_init (ClipPass *pass, ClipFilter filter, const ClipAxis *axis)
   const gsize total = (gsize) axis->n * taps->max_quads * 4;
   taps->weights = g_new0 (gint32, total);
   taps->halves = g_new0 (gint16, 2 * total);
+  taps->digits = g_new0 (gint8, 3 * total);
   for (int o = 0; o < axis->n; o++) {
     const int n = output_weights (weights, scratch, &first, filter, axis, o);
     const int begin = first - pass->first;
@@ -121,8 +129,10 @@ clip_pass_init (ClipPass *pass, ClipFilter filter, const ClipAxis *axis)
     gint32 *row = taps->weights + (gsize) o * taps->max_quads * 4;
     for (int i = 0; i < n; i++)
       row[begin % 4 + i] = weights[i];
-    for (int q = 0; q < taps->n_quads[o]; q++)
-      split_weights (taps->halves + ((gsize) o * taps->max_quads + q) * 8, row + q * 4);
+    for (int q = 0; q < taps->n_quads[o]; q++) {
+      const gsize at = (gsize) o * taps->max_quads + q;
+      split_weights (taps->halves + at * 8, taps->digits + at * 12, taps->weights + at * 4);
+    }
   }
 }
 
@@ -133,6 +143,7 @@ clip_pass_clear (ClipPass *pass)
   g_free (pass->taps.n_quads);
   g_free (pass->taps.weights);
   g_free (pass->taps.halves);
+  g_free (pass->taps.digits);
   *pass = (ClipPass){ 0 };
 }
 

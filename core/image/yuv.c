@@ -49,18 +49,15 @@ clip_yuv_to_rgb (guint8 *r, guint8 *g, guint8 *b, const guint8 *y, const guint8 
 void
 clip_yuv_upsample_across (guint8 *full, const guint8 *half, int n_full)
 {
-  for (int i = 0; i < n_full / 2; i++) {
-    const guint8 next = half[2 * i + 2 < n_full ? i + 1 : i];
-    full[2 * i] = half[i];
-    full[2 * i + 1] = (half[i] + next + 1) / 2;
-  }
-  if (n_full % 2)
-    full[n_full - 1] = half[n_full / 2];
+  const int n = (n_full + 1) / 2;
+  clip_orc_upsample_across (full, half, half + 1, n - 1);
+  full[2 * n - 2] = half[n - 1];
+  if (n_full % 2 == 0) /* beyond the last sample there is only itself */
+    full[2 * n - 1] = half[n - 1];
 }
 
 void
 clip_yuv_upsample_down (guint8 *row, const guint8 *near, const guint8 *far, int n)
 {
-  for (int i = 0; i < n; i++)
-    row[i] = (3 * near[i] + far[i] + 2) / 4;
+  clip_orc_upsample_down (row, near, far, n);
 }

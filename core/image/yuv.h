@@ -12,7 +12,7 @@ void clip_yuv_matrix_init (ClipYuvMatrix *yuv, ClipColorMatrix matrix, gboolean 
 void clip_yuv_to_rgb (guint8 *r, guint8 *g, guint8 *b, const guint8 *y, const guint8 *u,
                       const guint8 *v, const ClipYuvMatrix *yuv, int n);
 
-/* Subsampled chroma brought to full resolution, linearly. Across, sample i sits on luma sample 2i; down, between luma
- * rows 2i and 2i + 1. */
+/* Subsampled chroma brought to full resolution, linearly. Across, sample i sits on luma sample 2i (@full must be at an
+ * even address); down, between luma rows 2i and 2i + 1. @row may not be @near. */
 void clip_yuv_upsample_across (guint8 *full, const guint8 *half, int n_full);
 void clip_yuv_upsample_down (guint8 *row, const guint8 *near, const guint8 *far, int n);

@@ -27,9 +27,12 @@ typedef struct {
   int *first_quad; /* [n_outputs] */
   int *n_quads;    /* [n_outputs], 1 … max_quads */
   gint32 *weights; /* [n_outputs, max_quads, 4] */
-  gint16
-      *halves; /* [n_outputs, max_quads, 8]: weight = 2^15·high + low, 0 ≤ low < 2^15, in the order
-                      low 0, low 2, low 1, low 3, high 0, high 2, high 1, high 3: pairs for multiply-and-add */
+
+  /* The same weights in pieces, for instructions that multiply narrow numbers.
+   * halves: weight = 2^15·high + low, 0 ≤ low < 2^15; low 0, low 2, low 1, low 3, high 0, high 2, high 1, high 3
+   * digits: weight = 2^16·d2 + 2^8·d1 + d0, which holds weights up to 1.98; four d0, four d1, four d2 */
+  gint16 *halves; /* [n_outputs, max_quads, 8] */
+  gint8 *digits;  /* [n_outputs, max_quads, 12] */
 } ClipTaps;
 
 /* How 16 bytes of a row become one to four quads. */
