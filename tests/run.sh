@@ -31,7 +31,7 @@ export GST_REGISTRY
 # For builds with sanitizers, nothing to others: undefined behaviour fails a test, and what libraries keep until the end is
 # no leak. GStreamer's plugin scanner, a program without sanitizers, cannot load plugins that have them: scan in-process.
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
-export LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0
+export LSAN_OPTIONS="suppressions=$PWD/tests/lsan.supp:print_suppressions=0"
 export GST_REGISTRY_FORK=no
 
 rm -f "$build/meson-logs/testlog.json"
