@@ -11,7 +11,9 @@ char **
 clip_lines_split (GBytes *bytes, const char *name, ClipError code, GError **error)
 {
   gsize size;
-  const char *text = g_bytes_get_data (bytes, &size), *end = text + size, *invalid;
+  const char *text = g_bytes_get_data (bytes, &size); /* NULL where empty */
+  text = text ? text : "";
+  const char *end = text + size, *invalid;
   g_autoptr (GPtrArray) lines = g_ptr_array_new_with_free_func (g_free);
 
   if (size >= strlen (BYTE_ORDER_MARK) &&

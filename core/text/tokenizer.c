@@ -122,6 +122,11 @@ clip_tokenizer_finish (ClipTokenizer *tokenizer, const char *name, GError **erro
 {
   g_autoptr (ClipTokenizer) self = tokenizer;
   g_autoptr (GError) refused = NULL;
+  const gint32 largest = MAX (MAX (self->start, self->end), self->pad);
+  if (largest >= self->vocab_size)
+    return clip_fail_null (error, CLIP_ERROR_FORMAT,
+                           "%s: start, end or padding token has the id %d, expected one below %d",
+                           name, largest, self->vocab_size);
   g_autofree char *added = added_pattern (self);
   g_autofree char *words = self->openai ? g_strdup_printf (OPENAI_WORDS, added) : NULL;
   /* no G_REGEX_OPTIMIZE: the first match would compile the pattern further, and threads share it */

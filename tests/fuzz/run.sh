@@ -5,7 +5,7 @@
 #   sh tests/fuzz/run.sh BUILD [LIBFUZZER-OPTION…]    -runs=5000, or -max_total_time=600 for a long run
 #   TARGETS=labels sh tests/fuzz/run.sh BUILD         one target
 #
-# What is found lies in BUILD/fuzz/TARGET (new inputs) and BUILD/fuzz/crash-…; a crash's input, minimised with
+# What is found lies in BUILD/fuzz/TARGET (new inputs) and BUILD/fuzz/TARGET-crash-…; a crash's input, minimised with
 # -minimize_crash=1, goes into tests/fuzz/corpus/TARGET together with the fix.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
@@ -17,7 +17,7 @@ mkdir -p "$build/fuzz"
 for target in ${TARGETS:-$(cd "$here/corpus" && ls)}; do
   mkdir -p "$build/fuzz/$target"
   echo "== $target"
-  if "$build/tests/fuzz/fuzz-$target" -artifact_prefix="$build/fuzz/crash-$target-" -timeout=10 -rss_limit_mb=2048 \
+  if "$build/tests/fuzz/fuzz-$target" -artifact_prefix="$build/fuzz/$target-" -timeout=10 -rss_limit_mb=2048 \
       -max_len=16384 -print_final_stats=1 -verbosity=0 "$@" "$build/fuzz/$target" "$here/corpus/$target"; then
     passed=$((passed + 1))
   else

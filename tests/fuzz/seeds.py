@@ -90,3 +90,65 @@ seed("checkpoint", "huggingface", tensors(
     ("vision_model.encoder.layers.0.self_attn.k_proj.bias", "F32", [2]),
     ("visual_projection.weight", "F32", [2, 2]), ("text_projection.weight", "F32", [2, 2]),
     ("text_model.embeddings.position_embedding.weight", "F32", [2, 2]), ("logit_scale", "F32", [])))
+
+# ----------------------------------------------------------------------------------------------------------- tokenizer
+
+
+def tokenizer(name, file, text="A low lower—newest é 東京 <|endoftext|> &amp; 3's"):
+    file = file if isinstance(file, bytes) else file.encode()
+    text = text.encode()
+    seed("tokenizer", name, bytes([len(text)]) + text + file)
+
+
+MERGES = "#version: 0.2\nl o\nlo w</w>\ne r</w>\nn e\nne w\nw e\ns t</w>\n"
+BPE = {
+    "version": "1.0",
+    "added_tokens": [{"id": 9, "content": "<|startoftext|>", "special": True},
+                     {"id": 10, "content": "<|endoftext|>", "special": True}],
+    "normalizer": {"type": "Sequence", "normalizers": [
+        {"type": "NFC"}, {"type": "Replace", "pattern": {"Regex": "\\s+"}, "content": " "}, {"type": "Lowercase"}]},
+    "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
+        {"type": "Split", "pattern": {"Regex": "'s|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+"}, "behavior": "Removed",
+         "invert": True},
+        {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True}]},
+    "post_processor": {"type": "RobertaProcessing", "sep": ["<|endoftext|>", 10], "cls": ["<|startoftext|>", 9],
+                       "trim_offsets": False, "add_prefix_space": False},
+    "model": {"type": "BPE", "unk_token": "<|endoftext|>", "continuing_subword_prefix": "", "end_of_word_suffix": "</w>",
+              "fuse_unk": False,
+              "vocab": {"l": 0, "o": 1, "w": 2, "w</w>": 3, "lo": 4, "low</w>": 5, "e": 6, "r</w>": 7, "er</w>": 8,
+                        "<|startoftext|>": 9, "<|endoftext|>": 10},
+              "merges": ["l o", "lo w</w>", "e r</w>"]},
+}
+WORDPIECE = {
+    "version": "1.0",
+    "added_tokens": [{"id": 0, "content": "[PAD]"}, {"id": 1, "content": "[UNK]"}],
+    "normalizer": {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True, "strip_accents": None,
+                   "lowercase": True},
+    "pre_tokenizer": {"type": "BertPreTokenizer"},
+    "post_processor": {"type": "TemplateProcessing",
+                       "single": [{"SpecialToken": {"id": "[CLS]", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}},
+                                  {"SpecialToken": {"id": "[SEP]", "type_id": 0}}],
+                       "pair": [], "special_tokens": {"[CLS]": {"id": "[CLS]", "ids": [2], "tokens": ["[CLS]"]},
+                                                      "[SEP]": {"id": "[SEP]", "ids": [3], "tokens": ["[SEP]"]}}},
+    "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+              "max_input_chars_per_word": 100,
+              "vocab": {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "low": 4, "##er": 5, "e": 6, "a": 7}},
+}
+tokenizer("merges", MERGES)
+tokenizer("merges-gzip", gzip.compress(MERGES.encode(), mtime=0))
+tokenizer("merges-cycle", "#version\na b\nab a\nab ab\nabab ab\n", "ab" * 60)
+tokenizer("merges-three-words", "#version\na b c\n")
+tokenizer("gzip-truncated", gzip.compress(MERGES.encode(), mtime=0)[:-9])
+tokenizer("gzip-of-gzip", gzip.compress(gzip.compress(MERGES.encode(), mtime=0), mtime=0))
+tokenizer("vocab", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nlow\n##er\n##est\nnew\na\ne\n")
+tokenizer("vocab-no-unk", "[PAD]\n[CLS]\n[SEP]\nlow\n")
+tokenizer("vocab-carriage-returns", "[PAD]\r\n[UNK]\r\n[CLS]\r\n[SEP]\r\nlow\r\n")
+tokenizer("bpe.json", json.dumps(BPE))
+tokenizer("bpe-pairs.json", json.dumps({**BPE, "model": {**BPE["model"], "merges": [["l", "o"], ["lo", "w</w>"]]}}))
+tokenizer("wordpiece.json", json.dumps(WORDPIECE))
+tokenizer("id-negative.json", json.dumps(BPE).replace('"o": 1,', '"o": -1,'))
+tokenizer("id-huge.json", json.dumps(BPE).replace('"o": 1,', '"o": 99999999999,'))
+tokenizer("id-twice.json", json.dumps(BPE).replace('"o": 1,', '"o": 0,'))
+tokenizer("pattern.json", json.dumps(BPE).replace("[\\\\p{N}]", "(a*)*(b"))
+tokenizer("pattern-slow.json", json.dumps(BPE).replace("[\\\\p{N}]", "(a+)+$"), "a" * 60 + "b")
+tokenizer("empty", "")
