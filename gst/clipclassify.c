@@ -31,15 +31,12 @@
  */
 #include "gst/clipclassify.h"
 
-#include <gst/video/video.h>
-
-#include "core/clip.h"
 #include "gst/analytics.h"
 #include "gst/enums.h"
-#include "gst/labeller.h"
+#include "gst/inference.h"
 #include "gst/latency.h"
 #include "gst/message.h"
-#include "gst/result.h"
+#include "gst/settings.h"
 
 GST_DEBUG_CATEGORY_STATIC (gst_clip_classify_debug);
 #define GST_CAT_DEFAULT gst_clip_classify_debug
@@ -49,33 +46,7 @@ GST_DEBUG_CATEGORY_STATIC (gst_clip_classify_debug);
  * reasons of its own must not end the labelling. */
 #define MAX_SKIP GST_SECOND
 
-#define DEFAULT_THRESHOLD 0.2f
-#define DEFAULT_TOP_K 0
-#define DEFAULT_INTERVAL 1
-#define DEFAULT_EMBEDDING FALSE
-#define DEFAULT_MESSAGES TRUE
-#define DEFAULT_THREADS 0
-
-enum {
-  PROP_0,
-  PROP_MODEL,
-  PROP_MODEL_CONFIG,
-  PROP_LABELS,
-  PROP_LABELS_FILE,
-  PROP_PROMPTS,
-  PROP_BACKGROUND,
-  PROP_SCORING,
-  PROP_THRESHOLD,
-  PROP_TOP_K,
-  PROP_INTERVAL,
-  PROP_EMBEDDING,
-  PROP_MESSAGES,
-  PROP_THREADS,
-  PROP_PRECISION,
-  PROP_YUV_ORDER,
-  PROP_STATS,
-  PROP_MODEL_INFO,
-};
+enum { PROP_STATS = CLIP_N_SETTINGS, PROP_MODEL_INFO };
 
 typedef struct {
   guint64 frames;     /* all but gaps */
@@ -84,24 +55,13 @@ typedef struct {
   guint64 skipped;    /* not classified because they were late */
 } FrameCounts;
 
-typedef struct {
-  ClipReporting reporting;
-  guint interval;
-  gboolean embedding, messages;
-} FrameSettings;
-
 struct _GstClipClassify {
   GstBaseTransform parent;
 
   /* under the object lock */
-  char *model_name, *model_config;
-  ClipLabelSpec spec;
-  gboolean spec_changed; /* since the classifier was asked for */
-  FrameSettings settings;
-  guint threads;
-  ClipPrecision precision;
-  ClipYuvOrder yuv_order;
-  ClipModel *model; /* from start to stop, as the next two */
+  ClipSettings settings;
+  gboolean spec_changed; /* since a classifier was asked for */
+  ClipModel *model;      /* from start to stop, as the next two */
   ClipLabeller *labeller;
   ClipClassifier *classifier; /* NULL: no labels */
   FrameCounts counts;
@@ -110,10 +70,7 @@ struct _GstClipClassify {
   GstClockTime earliest; /* running time from which on frames are not late, by the last QOS event */
 
   /* of the streaming thread */
-  ClipSession *session;
-  ClipPreprocess *preprocess;
-  GstVideoInfo info;
-  float *pixels; /* [3, R, R] */
+  ClipInference inference;
   ClipResult result;
   guint since; /* frames since the last classified one */
   ClipSeen *seen;
@@ -141,7 +98,18 @@ static GstClockTime
 running_time_of (GstClipClassify *self, GstBuffer *buffer)
 {
   const GstSegment *segment = &GST_BASE_TRANSFORM (self)->segment;
+  if (segment->format != GST_FORMAT_TIME)
+    return GST_CLOCK_TIME_NONE;
   return gst_segment_to_running_time (segment, GST_FORMAT_TIME, GST_BUFFER_PTS (buffer));
+}
+
+static GstClockTime
+stream_time_of (GstClipClassify *self, GstBuffer *buffer)
+{
+  const GstSegment *segment = &GST_BASE_TRANSFORM (self)->segment;
+  if (segment->format != GST_FORMAT_TIME)
+    return GST_CLOCK_TIME_NONE;
+  return gst_segment_to_stream_time (segment, GST_FORMAT_TIME, GST_BUFFER_PTS (buffer));
 }
 
 static gboolean
@@ -172,34 +140,6 @@ choose (GstClipClassify *self, GstBuffer *buffer, guint interval)
   return choice;
 }
 
-/* A buffer's video meta may contradict the caps; it is the caps that the tables were made for. */
-static gboolean
-fits_caps (GstClipClassify *self, GstBuffer *buffer)
-{
-  const GstVideoMeta *meta = gst_buffer_get_video_meta (buffer);
-  return !meta || (meta->format == GST_VIDEO_INFO_FORMAT (&self->info) &&
-                   meta->width >= self->info.width && meta->height >= self->info.height);
-}
-
-/* pixels ← frame */
-static gboolean
-read_pixels (GstClipClassify *self, GstBuffer *buffer)
-{
-  const GstMapFlags flags = GST_MAP_READ | GST_VIDEO_FRAME_MAP_FLAG_NO_REF;
-  GstVideoFrame frame;
-  if (!fits_caps (self, buffer) || !gst_video_frame_map (&frame, &self->info, buffer, flags)) {
-    GST_ELEMENT_ERROR (self, STREAM, FORMAT,
-                       ("A frame is not what its caps say: %s %d×%d.",
-                        GST_VIDEO_INFO_NAME (&self->info), self->info.width, self->info.height),
-                       ("buffer of %" G_GSIZE_FORMAT " bytes", gst_buffer_get_size (buffer)));
-    return FALSE;
-  }
-  clip_preprocess_run (self->preprocess, self->pixels, (const guint8 *const *) frame.data,
-                       frame.info.stride);
-  gst_video_frame_unmap (&frame);
-  return TRUE;
-}
-
 static void
 account (GstClipClassify *self, GstClockTime took)
 {
@@ -214,17 +154,20 @@ account (GstClipClassify *self, GstClockTime took)
 static gboolean
 classify (GstClipClassify *self, GstBuffer *buffer)
 {
+  const GstVideoInfo *format = &self->inference.format;
   const GstClockTime start = gst_util_get_timestamp ();
-  const GstSegment *segment = &GST_BASE_TRANSFORM (self)->segment;
   ClipResult *result = &self->result;
-  if (!read_pixels (self, buffer))
+  if (!clip_inference_run (&self->inference, result->feature, buffer)) {
+    GST_ELEMENT_ERROR (self, STREAM, FORMAT,
+                       ("A frame is not what its caps say: %s %d×%d.", GST_VIDEO_INFO_NAME (format),
+                        format->width, format->height),
+                       ("buffer of %" G_GSIZE_FORMAT " bytes", gst_buffer_get_size (buffer)));
     return FALSE;
-  clip_encode_image (self->session, result->feature, self->pixels, 1);
+  }
   clip_result_update (result);
   result->pts = GST_BUFFER_PTS (buffer);
   result->running_time = running_time_of (self, buffer);
-  result->stream_time =
-      gst_segment_to_stream_time (segment, GST_FORMAT_TIME, GST_BUFFER_PTS (buffer));
+  result->stream_time = stream_time_of (self, buffer);
   account (self, gst_util_get_timestamp () - start);
   return TRUE;
 }
@@ -236,7 +179,7 @@ attach (GstClipClassify *self, GstBuffer *buffer, gboolean held, gboolean embedd
   g_autofree char *name = gst_object_get_name (GST_OBJECT (self));
   const ClipMeta meta = {
     .element = name,
-    .model = clip_model_get_info (self->model)->id,
+    .model = clip_model_get_info (self->inference.model)->id,
     .held = held,
     .pts = result->pts,
     .running_time = result->running_time,
@@ -271,17 +214,19 @@ gst_clip_classify_transform_ip (GstBaseTransform *base, GstBuffer *buffer)
     return GST_FLOW_OK;
 
   GST_OBJECT_LOCK (self);
-  const FrameSettings settings = self->settings;
+  const ClipReporting reporting = self->settings.reporting;
+  const guint interval = self->settings.interval;
+  const gboolean embedding = self->settings.embedding, messages = self->settings.messages;
   g_autoptr (ClipClassifier) classifier =
       self->classifier ? clip_classifier_ref (self->classifier) : NULL;
   GST_OBJECT_UNLOCK (self);
 
-  const Choice choice = choose (self, buffer, settings.interval);
+  const Choice choice = choose (self, buffer, interval);
   if (choice == CHOICE_CLASSIFY && !classify (self, buffer))
     return GST_FLOW_ERROR;
-  clip_result_score (&self->result, classifier, &settings.reporting);
-  attach (self, buffer, choice != CHOICE_CLASSIFY, settings.embedding);
-  if (settings.messages)
+  clip_result_score (&self->result, classifier, &reporting);
+  attach (self, buffer, choice != CHOICE_CLASSIFY, embedding);
+  if (messages)
     announce (self, buffer);
   return GST_FLOW_OK;
 }
@@ -289,8 +234,7 @@ gst_clip_classify_transform_ip (GstBaseTransform *base, GstBuffer *buffer)
 static void
 gst_clip_classify_before_transform (GstBaseTransform *base, GstBuffer *buffer)
 {
-  const GstClockTime time =
-      gst_segment_to_stream_time (&base->segment, GST_FORMAT_TIME, GST_BUFFER_PTS (buffer));
+  const GstClockTime time = stream_time_of (GST_CLIP_CLASSIFY (base), buffer);
   if (GST_CLOCK_TIME_IS_VALID (time))
     gst_object_sync_values (GST_OBJECT (base), time);
 }
@@ -308,27 +252,14 @@ template_caps (void)
     g_value_set_static_string (&format, *name);
     gst_value_list_append_and_take_value (&formats, &format);
   }
-  GstStructure *structure = gst_structure_new (
-      "video/x-raw", "width", GST_TYPE_INT_RANGE, 1, MAX_SIZE, "height", GST_TYPE_INT_RANGE, 1,
-      MAX_SIZE, "framerate", GST_TYPE_FRACTION_RANGE, 0, 1, G_MAXINT, 1, NULL);
+  GstStructure *structure = gst_structure_new_empty ("video/x-raw");
   gst_structure_take_value (structure, "format", &formats);
+  gst_structure_set (structure, "width", GST_TYPE_INT_RANGE, 1, MAX_SIZE, "height",
+                     GST_TYPE_INT_RANGE, 1, MAX_SIZE, "framerate", GST_TYPE_FRACTION_RANGE, 0, 1,
+                     G_MAXINT, 1, NULL);
   GstCaps *caps = gst_caps_new_empty ();
   gst_caps_append_structure (caps, structure);
   return caps;
-}
-
-static ClipColorMatrix
-matrix_of (const GstVideoInfo *info)
-{
-  switch (info->colorimetry.matrix) {
-  case GST_VIDEO_COLOR_MATRIX_BT709:
-  case GST_VIDEO_COLOR_MATRIX_SMPTE240M: /* differs from BT.709 in the third decimal */
-    return CLIP_COLOR_MATRIX_BT709;
-  case GST_VIDEO_COLOR_MATRIX_BT2020:
-    return CLIP_COLOR_MATRIX_BT2020;
-  default:
-    return CLIP_COLOR_MATRIX_BT601;
-  }
 }
 
 static gboolean
@@ -336,24 +267,16 @@ gst_clip_classify_set_caps (GstBaseTransform *base, GstCaps *incaps, GstCaps *ou
 {
   GstClipClassify *self = GST_CLIP_CLASSIFY (base);
   g_autoptr (GError) error = NULL;
-  if (!gst_video_info_from_caps (&self->info, incaps))
+  GstVideoInfo format;
+  if (!gst_video_info_from_caps (&format, incaps))
     return FALSE;
   GST_OBJECT_LOCK (self);
-  const ClipFrameInfo frame = {
-    .format = GST_VIDEO_INFO_NAME (&self->info),
-    .width = self->info.width,
-    .height = self->info.height,
-    .matrix = matrix_of (&self->info),
-    .full_range = self->info.colorimetry.range == GST_VIDEO_COLOR_RANGE_0_255,
-    .yuv_order = self->yuv_order,
-  };
+  const ClipYuvOrder order = self->settings.yuv_order;
   GST_OBJECT_UNLOCK (self);
-  g_clear_pointer (&self->preprocess, clip_preprocess_free);
-  self->preprocess =
-      clip_preprocess_new (&clip_model_get_info (self->model)->preprocess, &frame, &error);
-  if (!self->preprocess)
-    clip_message_post_error (GST_ELEMENT (self), GST_MESSAGE_ERROR, error);
-  return self->preprocess != NULL;
+  if (clip_inference_set_format (&self->inference, &format, order, &error))
+    return TRUE;
+  clip_message_post_error (GST_ELEMENT (self), GST_MESSAGE_ERROR, error);
+  return FALSE;
 }
 
 /* Buffers go on downstream as they are, so only downstream can say which metas they may have.
@@ -400,8 +323,7 @@ gst_clip_classify_src_event (GstBaseTransform *base, GstEvent *event)
     GstClockTime time;
     gst_event_parse_qos (event, NULL, NULL, &lateness, &time);
     GST_OBJECT_LOCK (self);
-    /* A frame that is as late again would still be late: look twice as far ahead, as video decoders
-     * do. */
+    /* The next frame may be as late again: look twice as far ahead, as video decoders do. */
     if (!GST_CLOCK_TIME_IS_VALID (time) || lateness <= 0)
       self->earliest = GST_CLOCK_TIME_NONE;
     else
@@ -463,7 +385,7 @@ request_labels (GstClipClassify *self)
   self->spec_changed = TRUE;
   if (!self->labeller)
     return;
-  clip_labeller_request (self->labeller, &self->spec);
+  clip_labeller_request (self->labeller, &self->settings.spec);
   self->spec_changed = FALSE;
 }
 
@@ -471,9 +393,9 @@ static ClipModel *
 load_model (GstClipClassify *self, GError **error)
 {
   GST_OBJECT_LOCK (self);
-  g_autofree char *name = g_strdup (self->model_name);
-  g_autofree char *config = g_strdup (self->model_config);
-  const ClipModelOptions options = { .precision = self->precision, .config = config };
+  g_autofree char *name = g_strdup (self->settings.model);
+  g_autofree char *config = g_strdup (self->settings.model_config);
+  const ClipModelOptions options = { .precision = self->settings.precision, .config = config };
   GST_OBJECT_UNLOCK (self);
   return clip_model_load (name, &options, error);
 }
@@ -482,11 +404,11 @@ static gboolean
 encode_labels (GstClipClassify *self, ClipClassifier **classifier, GError **error)
 {
   GST_OBJECT_LOCK (self);
-  g_autoptr (ClipLabelSpec) spec = clip_label_spec_copy (&self->spec);
+  g_autoptr (ClipLabelSpec) spec = clip_label_spec_copy (&self->settings.spec);
   const gboolean needed = !self->settings.embedding;
   self->spec_changed = FALSE;
   GST_OBJECT_UNLOCK (self);
-  if (!clip_label_spec_encode (spec, self->session, NULL, NULL, classifier, error))
+  if (!clip_label_spec_encode (spec, self->inference.session, NULL, NULL, classifier, error))
     return FALSE;
   if (*classifier || !needed)
     return TRUE;
@@ -495,23 +417,15 @@ encode_labels (GstClipClassify *self, ClipClassifier **classifier, GError **erro
   return FALSE;
 }
 
-/* Reads the weights into memory. Returns what an inference takes, to report a latency before the
- * first frame comes. */
-static GstClockTime
-warm_up (GstClipClassify *self)
-{
-  const GstClockTime start = gst_util_get_timestamp ();
-  clip_encode_image (self->session, self->result.feature, self->pixels, 1);
-  return gst_util_get_timestamp () - start;
-}
-
 static gboolean
 prepare (GstClipClassify *self, ClipModel *model, GError **error)
 {
   const ClipModelInfo *info = clip_model_get_info (model);
   g_autoptr (ClipClassifier) classifier = NULL;
-  self->session = clip_session_new (model, self->threads);
-  self->pixels = g_new0 (float, 3 * (gsize) info->image_size * info->image_size);
+  GST_OBJECT_LOCK (self);
+  const guint threads = self->settings.threads;
+  GST_OBJECT_UNLOCK (self);
+  clip_inference_init (&self->inference, model, threads);
   clip_result_init (&self->result, info->embed_dim);
   clip_message_post_warnings (GST_ELEMENT (self), info->source, info->warnings);
   if (!encode_labels (self, &classifier, error))
@@ -519,7 +433,7 @@ prepare (GstClipClassify *self, ClipModel *model, GError **error)
   if (classifier)
     clip_message_post_warnings (GST_ELEMENT (self), "labels",
                                 clip_classifier_get_warnings (classifier));
-  const GstClockTime latency = warm_up (self);
+  const GstClockTime latency = clip_inference_warm_up (&self->inference, self->result.feature);
 
   GST_OBJECT_LOCK (self);
   self->counts = (FrameCounts){ 0 };
@@ -547,9 +461,7 @@ gst_clip_classify_stop (GstBaseTransform *base)
   g_clear_pointer (&model, clip_model_unref);
 
   g_clear_pointer (&self->classifier, clip_classifier_unref);
-  g_clear_pointer (&self->session, clip_session_free);
-  g_clear_pointer (&self->preprocess, clip_preprocess_free);
-  g_clear_pointer (&self->pixels, g_free);
+  clip_inference_clear (&self->inference);
   clip_result_clear (&self->result);
   g_hash_table_remove_all (self->seen);
   forget (self);
@@ -599,77 +511,14 @@ describe_model (ClipModel *model)
 }
 
 static void
-replace_string (char **field, const GValue *value)
-{
-  g_free (*field);
-  *field = g_value_dup_string (value);
-}
-
-static void
-replace_labels (GstClipClassify *self, char **field, const GValue *value)
-{
-  if (g_strcmp0 (*field, g_value_get_string (value)) == 0)
-    return;
-  replace_string (field, value);
-  request_labels (self);
-}
-
-static void
 gst_clip_classify_set_property (GObject *object, guint id, const GValue *value, GParamSpec *pspec)
 {
   GstClipClassify *self = GST_CLIP_CLASSIFY (object);
-  FrameSettings *settings = &self->settings;
   GST_OBJECT_LOCK (self);
-  switch (id) {
-  case PROP_MODEL:
-    replace_string (&self->model_name, value);
-    break;
-  case PROP_MODEL_CONFIG:
-    replace_string (&self->model_config, value);
-    break;
-  case PROP_LABELS:
-    replace_labels (self, &self->spec.labels, value);
-    break;
-  case PROP_LABELS_FILE:
-    replace_labels (self, &self->spec.labels_file, value);
-    break;
-  case PROP_PROMPTS:
-    replace_labels (self, &self->spec.prompts, value);
-    break;
-  case PROP_BACKGROUND:
-    replace_labels (self, &self->spec.background, value);
-    break;
-  case PROP_SCORING:
-    settings->reporting.scoring = g_value_get_enum (value);
-    break;
-  case PROP_THRESHOLD:
-    settings->reporting.threshold = g_value_get_float (value);
-    break;
-  case PROP_TOP_K:
-    settings->reporting.top_k = g_value_get_uint (value);
-    break;
-  case PROP_INTERVAL:
-    settings->interval = g_value_get_uint (value);
-    break;
-  case PROP_EMBEDDING:
-    settings->embedding = g_value_get_boolean (value);
-    break;
-  case PROP_MESSAGES:
-    settings->messages = g_value_get_boolean (value);
-    break;
-  case PROP_THREADS:
-    self->threads = g_value_get_uint (value);
-    break;
-  case PROP_PRECISION:
-    self->precision = g_value_get_enum (value);
-    break;
-  case PROP_YUV_ORDER:
-    self->yuv_order = g_value_get_enum (value);
-    break;
-  default:
+  if (!clip_settings_set (&self->settings, id, value))
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
-    break;
-  }
+  else if (clip_setting_is_of_labels (id)) /* the same string, too: the file may have changed */
+    request_labels (self);
   GST_OBJECT_UNLOCK (self);
 }
 
@@ -677,64 +526,13 @@ static void
 gst_clip_classify_get_property (GObject *object, guint id, GValue *value, GParamSpec *pspec)
 {
   GstClipClassify *self = GST_CLIP_CLASSIFY (object);
-  const FrameSettings *settings = &self->settings;
   GST_OBJECT_LOCK (self);
-  switch (id) {
-  case PROP_MODEL:
-    g_value_set_string (value, self->model_name);
-    break;
-  case PROP_MODEL_CONFIG:
-    g_value_set_string (value, self->model_config);
-    break;
-  case PROP_LABELS:
-    g_value_set_string (value, self->spec.labels);
-    break;
-  case PROP_LABELS_FILE:
-    g_value_set_string (value, self->spec.labels_file);
-    break;
-  case PROP_PROMPTS:
-    g_value_set_string (value, self->spec.prompts);
-    break;
-  case PROP_BACKGROUND:
-    g_value_set_string (value, self->spec.background);
-    break;
-  case PROP_SCORING:
-    g_value_set_enum (value, settings->reporting.scoring);
-    break;
-  case PROP_THRESHOLD:
-    g_value_set_float (value, settings->reporting.threshold);
-    break;
-  case PROP_TOP_K:
-    g_value_set_uint (value, settings->reporting.top_k);
-    break;
-  case PROP_INTERVAL:
-    g_value_set_uint (value, settings->interval);
-    break;
-  case PROP_EMBEDDING:
-    g_value_set_boolean (value, settings->embedding);
-    break;
-  case PROP_MESSAGES:
-    g_value_set_boolean (value, settings->messages);
-    break;
-  case PROP_THREADS:
-    g_value_set_uint (value, self->threads);
-    break;
-  case PROP_PRECISION:
-    g_value_set_enum (value, self->precision);
-    break;
-  case PROP_YUV_ORDER:
-    g_value_set_enum (value, self->yuv_order);
-    break;
-  case PROP_STATS:
+  if (id == PROP_STATS)
     g_value_take_boxed (value, describe_stats (self));
-    break;
-  case PROP_MODEL_INFO:
+  else if (id == PROP_MODEL_INFO)
     g_value_take_boxed (value, self->model ? describe_model (self->model) : NULL);
-    break;
-  default:
+  else if (!clip_settings_get (&self->settings, id, value))
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
-    break;
-  }
   GST_OBJECT_UNLOCK (self);
 }
 
@@ -742,12 +540,7 @@ static void
 gst_clip_classify_finalize (GObject *object)
 {
   GstClipClassify *self = GST_CLIP_CLASSIFY (object);
-  g_free (self->model_name);
-  g_free (self->model_config);
-  g_free (self->spec.labels);
-  g_free (self->spec.labels_file);
-  g_free (self->spec.background);
-  g_free (self->spec.prompts);
+  clip_settings_clear (&self->settings);
   g_hash_table_unref (self->seen);
   G_OBJECT_CLASS (gst_clip_classify_parent_class)->finalize (object);
 }
@@ -755,246 +548,10 @@ gst_clip_classify_finalize (GObject *object)
 static void
 gst_clip_classify_init (GstClipClassify *self)
 {
-  self->spec.prompts = g_strdup (CLIP_DEFAULT_PROMPTS);
-  self->settings = (FrameSettings){
-    .reporting = { CLIP_SCORING_EXCLUSIVE, DEFAULT_THRESHOLD, DEFAULT_TOP_K },
-    .interval = DEFAULT_INTERVAL,
-    .embedding = DEFAULT_EMBEDDING,
-    .messages = DEFAULT_MESSAGES,
-  };
-  self->threads = DEFAULT_THREADS;
+  clip_settings_init (&self->settings, G_OBJECT (self));
   self->seen = clip_seen_new ();
   self->earliest = GST_CLOCK_TIME_NONE;
   gst_base_transform_set_in_place (GST_BASE_TRANSFORM (self), TRUE);
-}
-
-/* "… name of a set (none, photo, …) or …": the sets are the core's table. */
-static const char *
-prompts_blurb (void)
-{
-  static char *blurb = NULL;
-  if (!blurb) {
-    g_autoptr (GString) names = g_string_new (NULL);
-    for (const ClipPromptSet *set = clip_prompt_sets (); set->name; set++)
-      g_string_append_printf (names, "%s%s", names->len ? ", " : "", set->name);
-    blurb = g_strdup_printf ("Sentences that labels are put into: %s, or a file with one a line",
-                             names->str);
-  }
-  return blurb;
-}
-
-static void
-install_properties (GObjectClass *class)
-{
-  const GParamFlags always = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS;
-  const GParamFlags ready = always | GST_PARAM_MUTABLE_READY;
-  const GParamFlags playing = always | GST_PARAM_MUTABLE_PLAYING;
-  const GParamFlags readable = G_PARAM_READABLE | G_PARAM_STATIC_STRINGS;
-
-  /**
-   * GstClipClassify:model:
-   *
-   * File, directory or name of the model. A name is looked up in GST_CLIP_MODEL_PATH, the user's
-   * data directory and the installed models. Elements that use the same model share one copy of it.
-   *
-   * Since: 0.1
-   */
-  g_object_class_install_property (
-      class, PROP_MODEL,
-      g_param_spec_string ("model", "Model",
-                           "File, directory or name of a CLIP checkpoint (NULL = the model that "
-                           "comes with the plugin)",
-                           NULL, ready));
-  /**
-   * GstClipClassify:model-config:
-   *
-   * An open_clip_config.json whose entries override the checkpoint's own configuration, for
-   * checkpoints that do not say their activation, mean and deviation or way of resizing.
-   *
-   * Since: 0.1
-   */
-  g_object_class_install_property (
-      class, PROP_MODEL_CONFIG,
-      g_param_spec_string ("model-config", "Model configuration",
-                           "open_clip_config.json that overrides the configuration of the model",
-                           NULL, ready));
-  /**
-   * GstClipClassify:labels:
-   *
-   * What to look for, in plain words, separated by ';' or newlines. New labels are encoded while
-   * the video goes on and replace the old ones when they are ready. A label set that cannot be used
-   * is refused with a warning message.
-   *
-   * Since: 0.1
-   */
-  g_object_class_install_property (
-      class, PROP_LABELS,
-      g_param_spec_string ("labels", "Labels", "What to look for, separated by ';' or newlines",
-                           NULL, playing));
-  /**
-   * GstClipClassify:labels-file:
-   *
-   * A file of labels, used before those of #GstClipClassify:labels: one a line ('#' starts a
-   * comment line), or JSON: an array of names or of objects with "name" and optionally "prompts",
-   * "threshold" and "background".
-   *
-   * Since: 0.1
-   */
-  g_object_class_install_property (class, PROP_LABELS_FILE,
-                                   g_param_spec_string ("labels-file", "Labels file",
-                                                        "File of labels: one a line, or JSON", NULL,
-                                                        playing));
-  /**
-   * GstClipClassify:prompts:
-   *
-   * Name of a built-in set of sentences that labels are put into, or a file with one sentence a
-   * line, each with one "{}".
-   *
-   * Since: 0.1
-   */
-  g_object_class_install_property (
-      class, PROP_PROMPTS,
-      g_param_spec_string ("prompts", "Prompts", prompts_blurb (), CLIP_DEFAULT_PROMPTS, playing));
-  /**
-   * GstClipClassify:background:
-   *
-   * Labels, separated by ';' or newlines, that compete with the others and are never reported: what
-   * the picture shows when it shows nothing of interest.
-   *
-   * Since: 0.1
-   */
-  g_object_class_install_property (
-      class, PROP_BACKGROUND,
-      g_param_spec_string ("background", "Background",
-                           "Labels that compete but are not reported, separated by ';' or newlines",
-                           NULL, playing));
-  /**
-   * GstClipClassify:scoring:
-   *
-   * Whether labels exclude each other, or each is judged alone against the background.
-   *
-   * Since: 0.1
-   */
-  g_object_class_install_property (
-      class, PROP_SCORING,
-      g_param_spec_enum ("scoring", "Scoring", "How scores are computed", GST_TYPE_CLIP_SCORING,
-                         CLIP_SCORING_EXCLUSIVE, playing));
-  /**
-   * GstClipClassify:threshold:
-   *
-   * Labels with a smaller score are neither attached nor announced. A label's own threshold, from
-   * #GstClipClassify:labels-file, comes first. Which value fits depends on the model, the labels
-   * and the scoring.
-   *
-   * Since: 0.1
-   */
-  g_object_class_install_property (
-      class, PROP_THRESHOLD,
-      g_param_spec_float ("threshold", "Threshold", "Smallest score that is reported", 0, 1,
-                          DEFAULT_THRESHOLD, playing | GST_PARAM_CONTROLLABLE));
-  /**
-   * GstClipClassify:top-k:
-   *
-   * Since: 0.1
-   */
-  g_object_class_install_property (
-      class, PROP_TOP_K,
-      g_param_spec_uint ("top-k", "Top k", "Report at most so many labels, the best ones (0 = all)",
-                         0, G_MAXUINT, DEFAULT_TOP_K, playing | GST_PARAM_CONTROLLABLE));
-  /**
-   * GstClipClassify:interval:
-   *
-   * Of so many frames the first is classified; the others carry its result on, marked as held.
-   * After a seek, a new segment or a discontinuity the next frame is classified in any case.
-   *
-   * Since: 0.1
-   */
-  g_object_class_install_property (
-      class, PROP_INTERVAL,
-      g_param_spec_uint ("interval", "Interval", "Classify every n-th frame (1 = every frame)", 1,
-                         G_MAXUINT, DEFAULT_INTERVAL, playing | GST_PARAM_CONTROLLABLE));
-  /**
-   * GstClipClassify:embedding:
-   *
-   * Attach the image embedding, too. With it, labels may be left out.
-   *
-   * Since: 0.1
-   */
-  g_object_class_install_property (
-      class, PROP_EMBEDDING,
-      g_param_spec_boolean ("embedding", "Embedding",
-                            "Attach the image embedding (float32, unit length)", DEFAULT_EMBEDDING,
-                            playing));
-  /**
-   * GstClipClassify:messages:
-   *
-   * Post an element message "clipclassify" when other labels reach the threshold than before.
-   *
-   * Since: 0.1
-   */
-  g_object_class_install_property (
-      class, PROP_MESSAGES,
-      g_param_spec_boolean ("messages", "Messages",
-                            "Post a message when the reported labels change", DEFAULT_MESSAGES,
-                            playing));
-  /**
-   * GstClipClassify:threads:
-   *
-   * The result does not depend on it.
-   *
-   * Since: 0.1
-   */
-  g_object_class_install_property (
-      class, PROP_THREADS,
-      g_param_spec_uint ("threads", "Threads",
-                         "Threads an inference may use (0 = one for each processor)", 0, 1024,
-                         DEFAULT_THREADS, ready));
-  /**
-   * GstClipClassify:precision:
-   *
-   * Since: 0.1
-   */
-  g_object_class_install_property (
-      class, PROP_PRECISION,
-      g_param_spec_enum ("precision", "Precision", "Arithmetic of the model",
-                         GST_TYPE_CLIP_PRECISION, CLIP_PRECISION_AUTO, ready));
-  /**
-   * GstClipClassify:yuv-order:
-   *
-   * Whether planes of Y'CbCr formats are resized before they are converted to RGB. Pictures differ
-   * by less than one level of 255 on average.
-   *
-   * Since: 0.1
-   */
-  g_object_class_install_property (
-      class, PROP_YUV_ORDER,
-      g_param_spec_enum ("yuv-order", "Y'CbCr order", "How Y'CbCr frames are resized",
-                         GST_TYPE_CLIP_YUV_ORDER, CLIP_YUV_RESIZE_FIRST, ready));
-  /**
-   * GstClipClassify:stats:
-   *
-   * #guint64 fields: "frames" seen, of which "inferences" were classified, "held" carried a result
-   * on because of the interval and "skipped" did so because they were late; "last-latency",
-   * "mean-latency" and "p99-latency" (of the last 256) of an inference in nanoseconds.
-   *
-   * Since: 0.1
-   */
-  g_object_class_install_property (class, PROP_STATS,
-                                   g_param_spec_boxed ("stats", "Statistics",
-                                                       "Frame counts, and latencies in nanoseconds",
-                                                       GST_TYPE_STRUCTURE, readable));
-  /**
-   * GstClipClassify:model-info:
-   *
-   * Architecture, precision and size of the model that is loaded; NULL before.
-   *
-   * Since: 0.1
-   */
-  g_object_class_install_property (
-      class, PROP_MODEL_INFO,
-      g_param_spec_boxed ("model-info", "Model information",
-                          "What the loaded model is (NULL in state READY and below)",
-                          GST_TYPE_STRUCTURE, readable));
 }
 
 static void
@@ -1009,7 +566,32 @@ gst_clip_classify_class_init (GstClipClassifyClass *class)
   object_class->set_property = gst_clip_classify_set_property;
   object_class->get_property = gst_clip_classify_get_property;
   object_class->finalize = gst_clip_classify_finalize;
-  install_properties (object_class);
+  clip_settings_install (object_class);
+  /**
+   * GstClipClassify:stats:
+   *
+   * #guint64 fields: "frames" seen, of which "inferences" were classified, "held" carried a result
+   * on because of the interval and "skipped" did so because they were late; "last-latency",
+   * "mean-latency" and "p99-latency" (of the last 256) of an inference in nanoseconds.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (
+      object_class, PROP_STATS,
+      g_param_spec_boxed ("stats", "Statistics", "Frame counts, and latencies in nanoseconds",
+                          GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
+  /**
+   * GstClipClassify:model-info:
+   *
+   * Architecture, precision and size of the model that is loaded; NULL before.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (
+      object_class, PROP_MODEL_INFO,
+      g_param_spec_boxed ("model-info", "Model information",
+                          "What the loaded model is (NULL in state READY and below)",
+                          GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
   gst_type_mark_as_plugin_api (GST_TYPE_CLIP_SCORING, 0);
   gst_type_mark_as_plugin_api (GST_TYPE_CLIP_PRECISION, 0);
   gst_type_mark_as_plugin_api (GST_TYPE_CLIP_YUV_ORDER, 0);

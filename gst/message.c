@@ -111,11 +111,11 @@ clip_message_new (GstElement *element, ClipSeen *seen, const ClipResult *result,
 {
   if (is_same (seen, result))
     return NULL;
-  GstStructure *structure = gst_structure_new (
-      CLIP_MESSAGE_NAME, "pts", G_TYPE_UINT64, result->pts, "running-time", G_TYPE_UINT64,
-      result->running_time, "stream-time", G_TYPE_UINT64, result->stream_time, NULL);
+  GstStructure *structure = gst_structure_new_empty (CLIP_MESSAGE_NAME);
   clip_meta_set_labels (structure, "labels", "scores", result->labels, result->n_labels);
   set_changes (structure, seen, result);
+  gst_structure_set (structure, "pts", G_TYPE_UINT64, result->pts, "running-time", G_TYPE_UINT64,
+                     result->running_time, "stream-time", G_TYPE_UINT64, result->stream_time, NULL);
   GstClockTime utc = reference_time (buffer);
   if (!GST_CLOCK_TIME_IS_VALID (utc) && live)
     utc = capture_time (element, result->running_time);

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * setting → field of ClipSettings, a table: setting and getting go by the property's type, defaults are those of its
+ * GParamSpec.
+ */
+#include "gst/settings.h"
+#include "gst/enums.h"
+
+#include <stddef.h>
+
+static const gsize offsets[CLIP_N_SETTINGS] = {
+  [CLIP_SETTING_MODEL] = offsetof (ClipSettings, model),
+  [CLIP_SETTING_MODEL_CONFIG] = offsetof (ClipSettings, model_config),
+  [CLIP_SETTING_LABELS] = offsetof (ClipSettings, spec.labels),
+  [CLIP_SETTING_LABELS_FILE] = offsetof (ClipSettings, spec.labels_file),
+  [CLIP_SETTING_PROMPTS] = offsetof (ClipSettings, spec.prompts),
+  [CLIP_SETTING_BACKGROUND] = offsetof (ClipSettings, spec.background),
+  [CLIP_SETTING_SCORING] = offsetof (ClipSettings, reporting.scoring),
+  [CLIP_SETTING_THRESHOLD] = offsetof (ClipSettings, reporting.threshold),
+  [CLIP_SETTING_TOP_K] = offsetof (ClipSettings, reporting.top_k),
+  [CLIP_SETTING_INTERVAL] = offsetof (ClipSettings, interval),
+  [CLIP_SETTING_EMBEDDING] = offsetof (ClipSettings, embedding),
+  [CLIP_SETTING_MESSAGES] = offsetof (ClipSettings, messages),
+  [CLIP_SETTING_THREADS] = offsetof (ClipSettings, threads),
+  [CLIP_SETTING_PRECISION] = offsetof (ClipSettings, precision),
+  [CLIP_SETTING_YUV_ORDER] = offsetof (ClipSettings, yuv_order),
+};
+
+G_STATIC_ASSERT (sizeof (ClipScoring) == sizeof (int) && sizeof (ClipPrecision) == sizeof (int) &&
+                 sizeof (ClipYuvOrder) == sizeof (int));
+
+gboolean
+clip_setting_is_of_labels (guint id)
+{
+  return id == CLIP_SETTING_LABELS || id == CLIP_SETTING_LABELS_FILE ||
+         id == CLIP_SETTING_PROMPTS || id == CLIP_SETTING_BACKGROUND;
+}
+
+gboolean
+clip_settings_set (ClipSettings *settings, guint id, const GValue *value)
+{
+  if (id == 0 || id >= CLIP_N_SETTINGS)
+    return FALSE;
+  void *field = (char *) settings + offsets[id];
+  switch (G_TYPE_FUNDAMENTAL (G_VALUE_TYPE (value))) {
+  case G_TYPE_STRING:
+    g_free (*(char **) field);
+    *(char **) field = g_value_dup_string (value);
+    return TRUE;
+  case G_TYPE_ENUM:
+    *(int *) field = g_value_get_enum (value);
+    return TRUE;
+  case G_TYPE_FLOAT:
+    *(float *) field = g_value_get_float (value);
+    return TRUE;
+  case G_TYPE_UINT:
+    *(guint *) field = g_value_get_uint (value);
+    return TRUE;
+  case G_TYPE_BOOLEAN:
+    *(gboolean *) field = g_value_get_boolean (value);
+    return TRUE;
+  default:
+    g_return_val_if_reached (FALSE);
+  }
+}
+
+gboolean
+clip_settings_get (const ClipSettings *settings, guint id, GValue *value)
+{
+  if (id == 0 || id >= CLIP_N_SETTINGS)
+    return FALSE;
+  const void *field = (const char *) settings + offsets[id];
+  switch (G_TYPE_FUNDAMENTAL (G_VALUE_TYPE (value))) {
+  case G_TYPE_STRING:
+    g_value_set_string (value, *(char *const *) field);
+    return TRUE;
+  case G_TYPE_ENUM:
+    g_value_set_enum (value, *(const int *) field);
+    return TRUE;
+  case G_TYPE_FLOAT:
+    g_value_set_float (value, *(const float *) field);
+    return TRUE;
+  case G_TYPE_UINT:
+    g_value_set_uint (value, *(const guint *) field);
+    return TRUE;
+  case G_TYPE_BOOLEAN:
+    g_value_set_boolean (value, *(const gboolean *) field);
+    return TRUE;
+  default:
+    g_return_val_if_reached (FALSE);
+  }
+}
+
+void
+clip_settings_init (ClipSettings *settings, GObject *object)
+{
+  guint n;
+  g_autofree GParamSpec **specs = g_object_class_list_properties (G_OBJECT_GET_CLASS (object), &n);
+  for (guint i = 0; i < n; i++)
+    if (specs[i]->owner_type == G_OBJECT_TYPE (object))
+      clip_settings_set (settings, specs[i]->param_id, g_param_spec_get_default_value (specs[i]));
+}
+
+void
+clip_settings_clear (ClipSettings *settings)
+{
+  g_free (settings->model);
+  g_free (settings->model_config);
+  g_free (settings->spec.labels);
+  g_free (settings->spec.labels_file);
+  g_free (settings->spec.prompts);
+  g_free (settings->spec.background);
+  *settings = (ClipSettings){ 0 };
+}
+
+/* "… name of a set (none, photo, …) or …": the sets are the core's table. */
+static const char *
+prompts_blurb (void)
+{
+  static char *blurb = NULL;
+  if (!blurb) {
+    g_autoptr (GString) names = g_string_new (NULL);
+    for (const ClipPromptSet *set = clip_prompt_sets (); set->name; set++)
+      g_string_append_printf (names, "%s%s", names->len ? ", " : "", set->name);
+    blurb = g_strdup_printf ("Sentences that labels are put into: %s, or a file with one a line",
+                             names->str);
+  }
+  return blurb;
+}
+
+void
+clip_settings_install (GObjectClass *class)
+{
+  const GParamFlags always = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS;
+  const GParamFlags ready = always | GST_PARAM_MUTABLE_READY;
+  const GParamFlags playing = always | GST_PARAM_MUTABLE_PLAYING;
+
+  /**
+   * GstClipClassify:model:
+   *
+   * File, directory or name of the model. A name is looked up in GST_CLIP_MODEL_PATH, the user's
+   * data directory and the installed models. Elements that use the same model share one copy of it.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (
+      class, CLIP_SETTING_MODEL,
+      g_param_spec_string ("model", "Model",
+                           "File, directory or name of a CLIP checkpoint (NULL = the model that "
+                           "comes with the plugin)",
+                           NULL, ready));
+  /**
+   * GstClipClassify:model-config:
+   *
+   * An open_clip_config.json whose entries override the checkpoint's own configuration, for
+   * checkpoints that do not say their activation, mean and deviation or way of resizing.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (
+      class, CLIP_SETTING_MODEL_CONFIG,
+      g_param_spec_string ("model-config", "Model configuration",
+                           "open_clip_config.json that overrides the configuration of the model",
+                           NULL, ready));
+  /**
+   * GstClipClassify:labels:
+   *
+   * What to look for, in plain words, separated by ';' or newlines. New labels are encoded while
+   * the video goes on and replace the old ones when they are ready. A label set that cannot be used
+   * is refused with a warning message.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (
+      class, CLIP_SETTING_LABELS,
+      g_param_spec_string ("labels", "Labels", "What to look for, separated by ';' or newlines",
+                           NULL, playing));
+  /**
+   * GstClipClassify:labels-file:
+   *
+   * A file of labels, used before those of #GstClipClassify:labels: one a line ('#' starts a
+   * comment line), or JSON: an array of names or of objects with "name" and optionally "prompts",
+   * "threshold" and "background".
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (class, CLIP_SETTING_LABELS_FILE,
+                                   g_param_spec_string ("labels-file", "Labels file",
+                                                        "File of labels: one a line, or JSON", NULL,
+                                                        playing));
+  /**
+   * GstClipClassify:prompts:
+   *
+   * Name of a built-in set of sentences that labels are put into, or a file with one sentence a
+   * line, each with one "{}".
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (
+      class, CLIP_SETTING_PROMPTS,
+      g_param_spec_string ("prompts", "Prompts", prompts_blurb (), CLIP_DEFAULT_PROMPTS, playing));
+  /**
+   * GstClipClassify:background:
+   *
+   * Labels, separated by ';' or newlines, that compete with the others and are never reported: what
+   * the picture shows when it shows nothing of interest.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (
+      class, CLIP_SETTING_BACKGROUND,
+      g_param_spec_string ("background", "Background",
+                           "Labels that compete but are not reported, separated by ';' or newlines",
+                           NULL, playing));
+  /**
+   * GstClipClassify:scoring:
+   *
+   * Whether labels exclude each other, or each is judged alone against the background.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (
+      class, CLIP_SETTING_SCORING,
+      g_param_spec_enum ("scoring", "Scoring", "How scores are computed", GST_TYPE_CLIP_SCORING,
+                         CLIP_SCORING_EXCLUSIVE, playing));
+  /**
+   * GstClipClassify:threshold:
+   *
+   * Labels with a smaller score are neither attached nor announced. A label's own threshold, from
+   * #GstClipClassify:labels-file, comes first. Which value fits depends on the model, the labels
+   * and the scoring.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (class, CLIP_SETTING_THRESHOLD,
+                                   g_param_spec_float ("threshold", "Threshold",
+                                                       "Smallest score that is reported", 0, 1,
+                                                       0.2f, playing | GST_PARAM_CONTROLLABLE));
+  /**
+   * GstClipClassify:top-k:
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (
+      class, CLIP_SETTING_TOP_K,
+      g_param_spec_uint ("top-k", "Top k", "Report at most so many labels, the best ones (0 = all)",
+                         0, G_MAXUINT, 0, playing | GST_PARAM_CONTROLLABLE));
+  /**
+   * GstClipClassify:interval:
+   *
+   * Of so many frames the first is classified; the others carry its result on, marked as held.
+   * After a seek, a new segment or a discontinuity the next frame is classified in any case.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (
+      class, CLIP_SETTING_INTERVAL,
+      g_param_spec_uint ("interval", "Interval", "Classify every n-th frame (1 = every frame)", 1,
+                         G_MAXUINT, 1, playing | GST_PARAM_CONTROLLABLE));
+  /**
+   * GstClipClassify:embedding:
+   *
+   * Attach the image embedding, too. With it, labels may be left out.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (
+      class, CLIP_SETTING_EMBEDDING,
+      g_param_spec_boolean ("embedding", "Embedding",
+                            "Attach the image embedding (float32, unit length)", FALSE, playing));
+  /**
+   * GstClipClassify:messages:
+   *
+   * Post an element message "clipclassify" when other labels reach the threshold than before.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (
+      class, CLIP_SETTING_MESSAGES,
+      g_param_spec_boolean ("messages", "Messages",
+                            "Post a message when the reported labels change", TRUE, playing));
+  /**
+   * GstClipClassify:threads:
+   *
+   * The result does not depend on it.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (
+      class, CLIP_SETTING_THREADS,
+      g_param_spec_uint ("threads", "Threads",
+                         "Threads an inference may use (0 = one for each processor)", 0, 1024, 0,
+                         ready));
+  /**
+   * GstClipClassify:precision:
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (
+      class, CLIP_SETTING_PRECISION,
+      g_param_spec_enum ("precision", "Precision", "Arithmetic of the model",
+                         GST_TYPE_CLIP_PRECISION, CLIP_PRECISION_AUTO, ready));
+  /**
+   * GstClipClassify:yuv-order:
+   *
+   * Whether planes of Y'CbCr formats are resized before they are converted to RGB. Pictures differ
+   * by less than one level of 255 on average.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (
+      class, CLIP_SETTING_YUV_ORDER,
+      g_param_spec_enum ("yuv-order", "Y'CbCr order", "How Y'CbCr frames are resized",
+                         GST_TYPE_CLIP_YUV_ORDER, CLIP_YUV_RESIZE_FIRST, ready));
+}
