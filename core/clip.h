@@ -91,7 +91,7 @@ typedef struct {
 /* Everything `gst-clip inspect` shows. Owned by the model, valid as long as it. */
 typedef struct {
   const char *source;     /* the file, directory or "default" it was loaded from */
-  const char *id;         /* identifies the weights: "NAME@" + 16 hexadecimal digits of a hash over header and tensors */
+  const char *id;         /* identifies the model: "NAME@" + 16 hexadecimal digits of a hash over tensors and configuration */
   const char *container;  /* "safetensors", … */
   const char *naming;     /* "openai", "openclip", "huggingface" */
   const char *precision;  /* in which products are computed: "f32" */

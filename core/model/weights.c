@@ -19,7 +19,8 @@
 struct _ClipWeights {
   ClipCheckpoint *checkpoint;
   const ClipNaming *naming;
-  GPtrArray *heap; /* what was copied or expanded */
+  GHashTable *used; /* of ClipTensor */
+  GPtrArray *heap;  /* what was copied or expanded */
   gsize heap_bytes;
   GError *failure; /* the first */
 };
@@ -44,6 +45,7 @@ clip_weights_new (ClipCheckpoint *checkpoint, GError **error)
   ClipWeights *weights = g_new0 (ClipWeights, 1);
   weights->checkpoint = checkpoint;
   weights->naming = naming;
+  weights->used = g_hash_table_new (NULL, NULL);
   weights->heap = g_ptr_array_new_with_free_func (clip_aligned_free);
   return weights;
 }
@@ -54,6 +56,7 @@ clip_weights_free (ClipWeights *weights)
   if (!weights)
     return;
   g_clear_error (&weights->failure);
+  g_hash_table_unref (weights->used);
   g_ptr_array_unref (weights->heap);
   clip_checkpoint_free (weights->checkpoint);
   g_free (weights);
@@ -220,6 +223,7 @@ find_scales (ClipWeights *weights, View *view)
     fail_tensor (weights, scales, expected);
     return FALSE;
   }
+  g_hash_table_add (weights->used, (gpointer) scales);
   const gsize skipped = view->stored.third ? (view->stored.third - 1) * (rows / 3) : 0;
   view->scales = (const guint8 *) scales->data + skipped * sizeof (float);
   const gsize n = view->stored.third ? rows / 3 : rows;
@@ -272,6 +276,7 @@ find (ClipWeights *weights, View *view, gboolean optional, const char *name)
     fail_tensor (weights, stored.tensor, "f32, f16, bf16 or i8: its dtype is unsupported");
     return FALSE;
   }
+  g_hash_table_add (weights->used, (gpointer) stored.tensor);
   measure (view, &stored);
   return stored.tensor->dtype != CLIP_DTYPE_I8 || find_scales (weights, view);
 }
@@ -469,4 +474,26 @@ clip_weights_vector_optional (ClipWeights *weights, int n, const char *format, .
 {
   FORMAT_NAME (name, format);
   return get_vector (weights, n, TRUE, name);
+}
+
+char *
+clip_weights_describe_unused (const ClipWeights *weights)
+{
+  /* Constants and counters that say nothing of the result, and what is in our own files beside weights. */
+  static const char *const ignored[] = { "*.position_ids",   "*.num_batches_tracked",
+                                         "input_resolution", "context_length",
+                                         "vocab_size",       "clip.*" };
+  const ClipTensor *first = NULL;
+  int n = 0;
+  for (guint i = 0; i < clip_checkpoint_get_n_tensors (weights->checkpoint); i++) {
+    const ClipTensor *tensor = clip_checkpoint_get_tensor (weights->checkpoint, i);
+    gboolean known = g_hash_table_contains (weights->used, tensor);
+    for (guint j = 0; j < G_N_ELEMENTS (ignored) && !known; j++)
+      known = g_pattern_match_simple (ignored[j], tensor->name);
+    if (!known && n++ == 0)
+      first = tensor;
+  }
+  return n ? g_strdup_printf ("%d of the file's tensors %s not used, such as %s", n,
+                              n == 1 ? "is" : "are", first->name)
+           : NULL;
 }

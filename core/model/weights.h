@@ -51,3 +51,6 @@ float *clip_weights_alloc (ClipWeights *weights, gsize n);
 gboolean clip_weights_ok (ClipWeights *weights, GError **error); /* FALSE: @error is the first failure */
 /* Lets a tower report a failure of its own. */
 void clip_weights_fail (ClipWeights *weights, ClipError code, const char *format, ...) G_GNUC_PRINTF (3, 4);
+
+/* NULL, or a sentence about tensors of the file that nobody has asked for; g_free () */
+char *clip_weights_describe_unused (const ClipWeights *weights);
