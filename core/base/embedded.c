@@ -26,9 +26,16 @@
 #define EMBEDDED_BYTES(symbol) g_bytes_new_static (symbol, symbol##_end - symbol)
 
 CLIP_EMBED (clip_embedded_merges, "models/clip-bpe/merges.txt.gz");
+CLIP_EMBED (clip_embedded_model, "models/default/clip-default.safetensors");
 
 GBytes *
 clip_bytes_clip_merges (void)
 {
   return EMBEDDED_BYTES (clip_embedded_merges);
+}
+
+GBytes *
+clip_bytes_default_model (void)
+{
+  return EMBEDDED_BYTES (clip_embedded_model);
 }
