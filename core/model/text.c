@@ -2,10 +2,11 @@
 /*
  * Text tower of CLIP (Radford et al. 2021): a causal transformer.
  *
- *   n = 1 + first position of the highest id, the end token     what follows it changes nothing
- * (causal) x = token_embedding[ids[0 … n-1]] + position[0 … n-1]       [n, C] blocks, all but the
- * last                                    causal y = last block, the end token's row only [C]
- *   feature = text_projection (ln_final (y))                    [E], no bias
+ *   n = 1 + first position of the highest id, the end token          causal: what follows it changes nothing
+ *   x = token_embedding[ids[0 … n-1]] + position[0 … n-1]            [n, C]
+ *   x = block (x), for all blocks but the last                       [n, C]
+ *   y = last block (x), the end token's row only                     [C]
+ *   feature = text_projection (ln_final (y))                         [E], no bias
  *
  * A batch is packed: no work is done on padding.
  */

@@ -3,9 +3,11 @@
  * Image tower: Vision Transformer (Dosovitskiy et al. 2020, as in Radford et al. 2021).
  *
  *   patches = pixels [3, R, R] cut into g×g squares of P×P       [g·g, 3·P·P], g = R / P
- *   x = concat (class, conv1 (patches)) + position               [T, C], T = g·g + 1; conv1 has no
- * bias x = ln_pre (x) blocks, all but the last                                     no mask y = last
- * block, the class token's row only                   [C] feature = proj (ln_post (y)) [E], no bias
+ *   x = concat (class, conv1 (patches)) + position               [T, C], T = g·g + 1; conv1 has no bias
+ *   x = ln_pre (x)
+ *   x = block (x), for all blocks but the last                   no mask
+ *   y = last block (x), the class token's row only               [C]
+ *   feature = proj (ln_post (y))                                 [E], no bias
  */
 #include "core/model/block.h"
 
