@@ -233,6 +233,8 @@ JsonNode *
 clip_json_parse (const char *text, gsize length, const char *what, GError **error)
 {
   const char *invalid;
+  if (length == 0)
+    text = ""; /* g_bytes_get_data () of an empty file is NULL */
   if (!g_utf8_validate_len (text, length, &invalid))
     return fail_at (text, invalid, what, *invalid ? "not valid UTF-8" : "a NUL byte", error);
 

@@ -152,3 +152,63 @@ tokenizer("id-twice.json", json.dumps(BPE).replace('"o": 1,', '"o": 0,'))
 tokenizer("pattern.json", json.dumps(BPE).replace("[\\\\p{N}]", "(a*)*(b"))
 tokenizer("pattern-slow.json", json.dumps(BPE).replace("[\\\\p{N}]", "(a+)+$"), "a" * 60 + "b")
 tokenizer("empty", "")
+
+# -------------------------------------------------------------------------------------------------------------- labels
+
+seed("labels", "lines", "# kinds\na cat\n  a dog  \n\xe9t\xe9\n")
+seed("labels", "semicolons", "a cat;a dog;")
+seed("labels", "json", '["a cat", {"name": "a dog", "prompts": ["a photo of a dog", "woof"], "threshold": 0.5, "background": true}]')
+seed("labels", "json-empty", "[]")
+seed("labels", "json-prompts-empty", '[{"name": "a", "prompts": []}]')
+seed("labels", "json-threshold", '[{"name": "a", "threshold": 7}]')
+seed("labels", "json-twice", '["a", {"name": " a"}]')
+seed("labels", "json-nameless", '[{"prompts": ["a"]}, 3, null]')
+seed("labels", "nul", b"a\0b\n")
+seed("labels", "latin-1", b"caf\xe9\n")
+seed("labels", "bom", b"\xef\xbb\xbfa\r\nb\r\n")
+seed("labels", "empty", "")
+seed("labels", "blank-lines", "a\n\n\nb\n")
+
+# -------------------------------------------------------------------------------------------------------------- config
+
+HUGGINGFACE, PREPROCESSOR, OPENCLIP, OVERRIDE, TENTATIVE, LITE = 0, 1, 2, 3, 4, 8
+
+
+def config(name, *sources):
+    seed("config", name, b"\0".join(bytes([choices]) + (text if isinstance(text, str) else json.dumps(text)).encode()
+                                    for choices, text in sources))
+
+
+HF = {"model_type": "clip", "projection_dim": 8, "logit_scale_init_value": 2.6592,
+      "vision_config": {"hidden_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2, "image_size": 8, "patch_size": 4,
+                        "hidden_act": "quick_gelu", "layer_norm_eps": 1e-5},
+      "text_config": {"hidden_size": 64, "num_hidden_layers": 1, "num_attention_heads": 1, "vocab_size": 10,
+                      "max_position_embeddings": 6, "hidden_act": "gelu", "eos_token_id": 2}}
+PRE = {"size": {"shortest_edge": 8}, "crop_size": {"height": 8, "width": 8}, "resample": 3, "do_center_crop": True,
+       "do_normalize": True, "image_mean": [0.48, 0.46, 0.41], "image_std": [0.27, 0.26, 0.28]}
+OPEN = {"model_cfg": {"embed_dim": 8, "quick_gelu": True,
+                      "vision_cfg": {"image_size": 8, "layers": 1, "width": 64, "patch_size": 4, "head_width": 32},
+                      "text_cfg": {"context_length": 6, "vocab_size": 10, "width": 64, "heads": 1, "layers": 1}},
+        "preprocess_cfg": {"size": 8, "mode": "RGB", "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5],
+                           "interpolation": "bicubic", "resize_mode": "squash"}}
+LITE_OPEN = {"model_cfg": {"embed_dim": 8,
+                           "vision_cfg": {"timm_model_name": "tf_efficientnet_lite0", "timm_pool": "avg", "timm_proj": "linear",
+                                          "image_size": 160},
+                           "text_cfg": {"hf_model_name": "bert", "hf_proj_type": "mlp", "hf_pooler_type": "mean_pooler",
+                                        "context_length": 12, "vocab_size": 10, "heads": 2}},
+             "preprocess_cfg": {"size": [160, 160], "mean": [0.49804, 0.49804, 0.49804], "std": [0.50196, 0.50196, 0.50196],
+                                "interpolation": "bicubic", "resize_mode": "shortest"}}
+config("huggingface", (HUGGINGFACE, HF), (PREPROCESSOR, PRE))
+config("openclip", (OPENCLIP, OPEN))
+config("openclip-lite", (OPENCLIP | LITE, LITE_OPEN))
+config("override", (OPENCLIP, OPEN), (OVERRIDE, {"model_cfg": {"quick_gelu": False, "vision_cfg": {"heads": 4}}}))
+config("tentative", (TENTATIVE | HUGGINGFACE, {**HF, "projection_dim": 9}))
+config("contradiction", (OPENCLIP, {"model_cfg": {"embed_dim": 9}}))
+config("std-zero", (PREPROCESSOR, {**PRE, "image_std": [0, 0.5, 0.5]}))
+config("std-tiny", (PREPROCESSOR, {**PRE, "image_std": [1e-42, 1e30, -1]}))
+config("mean-short", (PREPROCESSOR, {**PRE, "image_mean": [0.5]}))
+config("size-negative", (OPENCLIP | LITE, {"model_cfg": {"vision_cfg": {"image_size": -160}}}))
+config("heads-seven", (OPENCLIP, {"model_cfg": {"vision_cfg": {"heads": 7}}}))
+config("heads-zero", (OPENCLIP, {"model_cfg": {"vision_cfg": {"head_width": 0}, "text_cfg": {"heads": 0}}}))
+config("wrong-types", (OPENCLIP, {"model_cfg": [], "preprocess_cfg": 3}))
+config("not-json", (HUGGINGFACE, "{"))
