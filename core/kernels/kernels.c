@@ -13,6 +13,8 @@ fill_portable (ClipKernels *kernels)
 {
   clip_kernels_fill_rows (kernels);
   clip_kernels_fill_depthwise (kernels);
+  kernels->pack = clip_pack_c;
+  kernels->gemm = NULL;
   kernels->gather = clip_gather_c;
   kernels->resample = clip_resample_c;
 }

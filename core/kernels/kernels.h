@@ -8,6 +8,7 @@
  */
 #pragma once
 #include <glib.h>
+#include "core/kernels/gemm.h"
 #include "core/kernels/resize.h"
 
 typedef enum { CLIP_CPU_C, CLIP_CPU_AVX2, CLIP_CPU_AVX512, CLIP_CPU_N } ClipCpuLevel;
@@ -37,6 +38,10 @@ typedef struct {
    * floats from one to the next */
   void (*depthwise) (float *y, gsize y_stride, const float *const *rows, const float *weight, const float *bias, int k,
                      int stride, int width, int channels);
+
+  /* --- matrix product: core/kernels/gemm.h. gemm is NULL where OpenBLAS is to do it */
+  ClipPackFunc pack;
+  ClipGemmFunc gemm;
 
   /* --- pixels to quads, and one pass of a resize over quads: core/kernels/resize.h */
   ClipGatherFunc gather;

@@ -21,6 +21,16 @@ clip_blocks_bind (ClipWeights *weights, const ClipBlockShape *shape, int layers,
 }
 
 void
+clip_block_pack (ClipWeights *weights, ClipBlock *block)
+{
+  for (int i = 0; i < 3; i++)
+    clip_linear_pack (weights, &block->qkv[i]);
+  clip_linear_pack (weights, &block->out);
+  clip_linear_pack (weights, &block->fc);
+  clip_linear_pack (weights, &block->proj);
+}
+
+void
 clip_block_layout (ClipArena *arena, ClipBlockWorkspace *workspace, const ClipBlockShape *shape,
                    int rows, int batch)
 {

@@ -50,3 +50,6 @@ void clip_block_post_norm (ClipSession *session, const ClipBlockWorkspace *works
 void clip_block_pick (ClipSession *session, const ClipBlockWorkspace *workspace,
                       const ClipBlockShape *shape, const ClipBlock *block, float *y, const float *x,
                       const ClipSequences *sequences, const int *picked);
+
+/* clip_linear_pack () for all layers of a block. */
+void clip_block_pack (ClipWeights *weights, ClipBlock *block);

@@ -17,7 +17,6 @@
  * the seven stages are written down, for no tensor tells them.
  */
 #include "core/model/layers.h"
-#include "core/model/blas.h"
 
 #include <math.h>
 #include <string.h>
@@ -88,36 +87,29 @@ typedef struct {
 } Stem;
 
 #define STEM_KERNEL 3
+#define STEM_STRIDE 2
 
+/* One row of the picture: its 3×3 windows side by side, [columns, 27], times the weights. */
 static void
 stem_row (void *data, int task, int worker)
 {
   const Stem *stem = data;
   const EfficientNet *net = stem->net;
-  const int size = net->size, out_size = net->stem_size, channels = net->stem.weight.rows;
+  const int size = net->size, out_size = net->stem_size, channels = net->stem.weight.rows, taps = net->stem.weight.cols;
   const int image = task / out_size, row = task % out_size;
-  const float *pixels = stem->pixels + (gsize) image * 3 * size * size;
-  float *patches = clip_session_scratch (stem->session, worker), *p = patches;
-  for (int column = 0; column < out_size; column++) {
-    const int x = column * 2 - net->stem_pad;
-    for (int channel = 0; channel < 3; channel++) {
-      for (int i = 0; i < STEM_KERNEL; i++) {
-        const int y = row * 2 - net->stem_pad + i;
-        for (int j = 0; j < STEM_KERNEL; j++) {
-          const gboolean inside = y >= 0 && y < size && x + j >= 0 && x + j < size;
-          *p++ = inside ? pixels[((gsize) channel * size + y) * size + x + j] : 0;
-        }
-      }
+  float *windows = clip_session_scratch (stem->session, worker);
+  for (int tap = 0; tap < taps; tap++) {
+    const int channel = tap / (STEM_KERNEL * STEM_KERNEL);
+    const int y = row * STEM_STRIDE - net->stem_pad + tap / STEM_KERNEL % STEM_KERNEL;
+    const int left = tap % STEM_KERNEL - net->stem_pad; /* the pixel under this tap in column 0 */
+    const float *line = stem->pixels + (((gsize) image * 3 + channel) * size + y) * size;
+    for (int column = 0; column < out_size; column++) {
+      const int x = column * STEM_STRIDE + left;
+      windows[column * taps + tap] = y >= 0 && y < size && x >= 0 && x < size ? line[x] : 0;
     }
   }
-  float *out = stem->y + (gsize) task * out_size * channels;
-  const int taps = net->stem.weight.cols;
-  clip_sgemm_nt (out, channels, patches, taps, net->stem.weight.data, taps, out_size, channels,
-                 taps, 1, FALSE);
-  for (int column = 0; column < out_size; column++, out += channels) {
-    stem->session->kernels->add (out, net->stem.bias, channels);
-    stem->session->kernels->relu6 (out, channels);
-  }
+  clip_linear_part (stem->session->kernels, stem->y + (gsize) task * out_size * channels, channels, windows, taps,
+                    &net->stem, 0, channels, out_size, CLIP_LINEAR_RELU6);
 }
 
 /* --------------------------------------------------------------------------------------------- expand and depthwise */
@@ -148,12 +140,10 @@ padded_width (const Block *block)
   return (block->out_size - 1) * block->stride + block->kernel + block->stride;
 }
 
-/* Expanded band, then its rows as the product makes them. */
 static gsize
 block_scratch (const Block *block)
 {
-  const gsize panel = MIN (PANEL, block->middle), rows = in_rows (block, band_rows (block));
-  return rows * padded_width (block) * panel + rows * block->in_size * panel;
+  return (gsize) in_rows (block, band_rows (block)) * padded_width (block) * MIN (PANEL, block->middle);
 }
 
 typedef struct {
@@ -166,30 +156,25 @@ typedef struct {
 
 /* band[rows, padded width, n] = the channels @first … of rows @top … of the expanded picture, zero outside of it. */
 static void
-expand_band (const Widen *widen, float *band, float *product, const float *x, int top, int rows,
-             int first, int n)
+expand_band (const Widen *widen, float *band, const float *x, int top, int rows, int first, int n)
 {
   const Block *block = widen->block;
-  const ClipKernels *kernels = widen->session->kernels;
-  const int size = block->in_size, in = block->in, width = padded_width (block);
-  const int from = MAX (top, 0), to = MIN (top + rows, size);
-  memset (band, 0, (gsize) rows * width * n * sizeof *band);
-  if (block->expand.weight.data)
-    clip_sgemm_nt (product, n, x + (gsize) from * size * in, in,
-                   (const float *) block->expand.weight.data + (gsize) first * in, in,
-                   (to - from) * size, n, in, 1, FALSE);
-  for (int row = from; row < to; row++) {
-    float *y = band + ((gsize) (row - top) * width + block->pad) * n;
-    const float *p = block->expand.weight.data ? product + (gsize) (row - from) * size * n
-                                               : x + (gsize) row * size * in + first;
-    const gsize stride = block->expand.weight.data ? n : in;
-    for (int column = 0; column < size; column++, y += n, p += stride) {
-      memcpy (y, p, n * sizeof *y);
-      if (block->expand.weight.data) {
-        kernels->add (y, block->expand.bias + first, n);
-        kernels->relu6 (y, n);
-      }
+  const int size = block->in_size, in = block->in;
+  const gsize line = (gsize) padded_width (block) * n, before = (gsize) block->pad * n, inside = (gsize) size * n;
+  for (int row = top; row < top + rows; row++, band += line) {
+    if (row < 0 || row >= size) {
+      memset (band, 0, line * sizeof *band);
+      continue;
     }
+    const float *in_row = x + (gsize) row * size * in;
+    memset (band, 0, before * sizeof *band);
+    memset (band + before + inside, 0, (line - before - inside) * sizeof *band);
+    if (block->expand.weight.data)
+      clip_linear_part (widen->session->kernels, band + before, n, in_row, in, &block->expand, first, n, size,
+                        CLIP_LINEAR_RELU6);
+    else
+      for (int column = 0; column < size; column++)
+        memcpy (band + before + (gsize) column * n, in_row + (gsize) column * in + first, n * sizeof *band);
   }
 }
 
@@ -204,9 +189,8 @@ widen_some (void *data, int task, int worker)
   const int row = band_index * widen->band, rows = MIN (widen->band, block->out_size - row);
   const int width = padded_width (block), top = row * block->stride - block->pad;
   float *band = clip_session_scratch (widen->session, worker);
-  float *product = band + (gsize) in_rows (block, widen->band) * width * n;
 
-  expand_band (widen, band, product,
+  expand_band (widen, band,
                widen->x + (gsize) image * block->in_size * block->in_size * block->in, top,
                in_rows (block, rows), first, n);
   const float *weight = block->depthwise + (gsize) first * block->kernel * block->kernel;
@@ -293,7 +277,7 @@ net_free (ClipTower *tower)
 
 /* y = scale · (conv (x) - mean) + bias, scale = weight / sqrt (variance + ε): into the convolution's rows. */
 static ClipLinear
-bind_conv (ClipWeights *weights, int out, int in, float epsilon, const char *conv, const char *norm)
+bind_folded (ClipWeights *weights, int out, int in, float epsilon, const char *conv, const char *norm)
 {
   float *w = clip_weights_floats (weights, (gsize) out * in, "%s.weight", conv);
   const float *scale = clip_weights_vector (weights, out, "%s.weight", norm);
@@ -315,7 +299,15 @@ bind_conv (ClipWeights *weights, int out, int in, float epsilon, const char *con
       w[(gsize) r * in + c] *= factor;
     bias[r] = shift[r] - mean[r] * factor;
   }
-  return (ClipLinear){ { CLIP_DTYPE_F32, out, in, w, NULL }, bias };
+  return (ClipLinear){ .weight = { CLIP_DTYPE_F32, out, in, w, NULL }, .bias = bias };
+}
+
+static ClipLinear
+bind_conv (ClipWeights *weights, int out, int in, float epsilon, const char *conv, const char *norm)
+{
+  ClipLinear layer = bind_folded (weights, out, in, epsilon, conv, norm);
+  clip_linear_pack (weights, &layer);
+  return layer;
 }
 
 /* [M, k, k] to panels of [k, k, channels] */
@@ -385,8 +377,7 @@ bind_block (Block *block, ClipWeights *weights, float epsilon, int in, int size,
     clip_weights_fail (weights, CLIP_ERROR_TENSOR, "tensor %s has %d channels, expected %d",
                        dw_weight, block->middle, in);
   const int taps = block->kernel * block->kernel;
-  const ClipLinear dw =
-      bind_conv (weights, block->middle, taps, epsilon, depthwise, expands ? bn2 : bn1);
+  const ClipLinear dw = bind_folded (weights, block->middle, taps, epsilon, depthwise, expands ? bn2 : bn1);
   block->depthwise = arrange_depthwise (weights, dw.weight.data, block->middle, taps);
   block->depthwise_bias = dw.bias;
   block->project = bind_conv (weights, out, block->middle, epsilon, expands ? last : pointwise,
@@ -406,8 +397,8 @@ bind_trunk (EfficientNet *net, ClipWeights *weights, float epsilon)
   }
   net->stem = bind_conv (weights, channels, 3 * STEM_KERNEL * STEM_KERNEL, epsilon,
                          TRUNK "conv_stem", TRUNK "bn1");
-  net->stem_size = same_size (net->size, 2);
-  net->stem_pad = same_pad (net->size, STEM_KERNEL, 2);
+  net->stem_size = same_size (net->size, STEM_STRIDE);
+  net->stem_pad = same_pad (net->size, STEM_KERNEL, STEM_STRIDE);
 
   int size = net->stem_size;
   net->x_floats = (gsize) size * size * channels;

@@ -11,8 +11,8 @@ clip_bind_linear (ClipWeights *weights, int out, int in, const char *format, ...
   g_autofree char *name = g_strdup_vprintf (format, args);
   va_end (args);
   return (ClipLinear){
-    clip_weights_matrix (weights, out, in, "%s.weight", name),
-    clip_weights_vector (weights, out, "%s.bias", name),
+    .weight = clip_weights_matrix (weights, out, in, "%s.weight", name),
+    .bias = clip_weights_vector (weights, out, "%s.bias", name),
   };
 }
 

@@ -3,15 +3,19 @@
 
 #include "core/model/blas.h"
 
+#include <math.h>
 #include <string.h>
 
-/* Output rows of a panel: 192 × 768 floats are 576 KiB, within the second-level cache of today's
- * processors (1 to 2 MiB); halved from there on while the inputs of a layer make a panel larger.
- * docs/performance.md has the measurements. */
-#define PANEL_ROWS 192
-#define PANEL_FLOATS (192 * 1024)
-/* Rows of x that one task multiplies. */
-#define BLOCK_ROWS 512
+/* Outputs of a panel: four groups, the widest tile of any kernel. */
+#define PANEL (4 * CLIP_GROUP)
+/* Inputs that are multiplied at a time: a panel of them is 256 KiB, which fits every second-level cache. */
+#define INPUTS 1024
+/* Rows of x that a task multiplies: a multiple of every tile's; fewer where there would be less than MIN_TASKS tasks, as
+ * long as each of them is worth a wake-up (a few microseconds, some 10⁵ multiplications). */
+#define ROWS 480
+#define ROWS_STEP 24
+#define MIN_TASKS 16
+#define MIN_TASK_SIZE (1 << 18)
 
 typedef struct {
   ClipSession *session;
@@ -21,8 +25,8 @@ typedef struct {
   gsize x_stride;
   const ClipLinear *layers;
   int n_layers, rows;
-  int panel;    /* output rows of a panel */
-  int n_blocks; /* of rows of x */
+  int block; /* rows of a block */
+  int n_blocks, n_panels;
   ClipLinearOp op;
 } Product;
 
@@ -32,19 +36,10 @@ pieces (int n, int size)
   return (n + size - 1) / size;
 }
 
-static int
-panel_rows (int in)
-{
-  int rows = PANEL_ROWS;
-  while (rows > 16 && (gsize) rows * in > PANEL_FLOATS)
-    rows /= 2;
-  return rows;
-}
-
 gsize
 clip_linear_scratch (int in)
 {
-  return (gsize) panel_rows (in) * in;
+  return (gsize) (PANEL + CLIP_GROUP) * in;
 }
 
 ClipLinearOp
@@ -58,65 +53,146 @@ clip_linear_op (ClipActivation activation)
   return ops[activation];
 }
 
-/* y[n] = elements @start … of the matrix's data, without a row's scale. */
+/* --------------------------------------------------------------------------------------------------------- weights */
+
+/* y[n] = float32 of the elements from @start on of an array of @dtype. */
 static void
-expand (const ClipKernels *kernels, float *y, const ClipMatrix *matrix, gsize start, gsize n,
-        float scale)
+expand (const ClipKernels *kernels, float *y, ClipDtype dtype, const void *data, gsize start, gsize n, float scale)
 {
-  switch (matrix->dtype) {
+  switch (dtype) {
   case CLIP_DTYPE_F16:
-    kernels->f16_to_f32 (y, (const guint16 *) matrix->data + start, n);
+    kernels->f16_to_f32 (y, (const guint16 *) data + start, n);
     break;
   case CLIP_DTYPE_BF16:
-    kernels->bf16_to_f32 (y, (const guint16 *) matrix->data + start, n);
+    kernels->bf16_to_f32 (y, (const guint16 *) data + start, n);
     break;
   case CLIP_DTYPE_I8:
-    kernels->i8_to_f32 (y, (const gint8 *) matrix->data + start, scale, n);
+    kernels->i8_to_f32 (y, (const gint8 *) data + start, scale, n);
     break;
   default:
-    memcpy (y, (const float *) matrix->data + start, n * sizeof *y);
+    memcpy (y, (const float *) data + start, n * sizeof *y);
   }
+}
+
+/* Columns from @first on of a row. */
+static void
+expand_row (const ClipKernels *kernels, float *y, const ClipMatrix *matrix, int row, int first, int n)
+{
+  expand (kernels, y, matrix->dtype, matrix->data, (gsize) row * matrix->cols + first, n,
+          matrix->scales ? matrix->scales[row] : 1);
 }
 
 void
 clip_matrix_row (const ClipKernels *kernels, float *y, const ClipMatrix *matrix, int row)
 {
-  const gsize cols = matrix->cols;
-  expand (kernels, y, matrix, row * cols, cols, matrix->scales ? matrix->scales[row] : 1);
+  expand_row (kernels, y, matrix, row, 0, matrix->cols);
 }
 
-/* The rows [first, first + n) of a matrix as floats: in place, or in @scratch. */
-static const float *
-matrix_panel (const ClipKernels *kernels, float *scratch, const ClipMatrix *matrix, int first,
-              int n)
+void
+clip_linear_pack (ClipWeights *weights, ClipLinear *layer)
 {
-  const gsize cols = matrix->cols;
-  if (matrix->dtype == CLIP_DTYPE_F32)
-    return (const float *) matrix->data + first * cols;
-  for (int r = 0; r < n; r++)
-    clip_matrix_row (kernels, scratch + r * cols, matrix, first + r);
+  const ClipMatrix *w = &layer->weight;
+  if (!w->data || w->dtype == CLIP_DTYPE_I8 || !clip_kernels ()->gemm)
+    return;
+  const gsize in = w->cols, element = clip_dtype_size (w->dtype), n = (gsize) pieces (w->rows, CLIP_GROUP) * CLIP_GROUP * in;
+  guint8 *packed = (guint8 *) clip_weights_alloc (weights, n * element / sizeof (float));
+  if (!packed)
+    return;
+  for (int r = 0; r < w->rows; r++) {
+    const guint8 *row = (const guint8 *) w->data + r * in * element;
+    guint8 *group = packed + ((r / CLIP_GROUP) * CLIP_GROUP * in + r % CLIP_GROUP) * element;
+    for (gsize c = 0; c < in; c++)
+      memcpy (group + c * CLIP_GROUP * element, row + c * element, element);
+  }
+  layer->packed = packed;
+}
+
+/* The @k inputs from @from on of the outputs first … first + n - 1, packed: in place, or in @scratch. */
+static const float *
+packed_panel (const ClipKernels *kernels, float *scratch, gsize *stride, const ClipLinear *layer, int first, int n,
+              int from, int k)
+{
+  const ClipMatrix *w = &layer->weight;
+  const gsize group_size = (gsize) CLIP_GROUP * w->cols, start = first / CLIP_GROUP * group_size + (gsize) from * CLIP_GROUP;
+  if (layer->packed && w->dtype == CLIP_DTYPE_F32) {
+    *stride = group_size;
+    return (const float *) layer->packed + start;
+  }
+  *stride = (gsize) CLIP_GROUP * k;
+  float *rows = scratch + (gsize) PANEL * k; /* [16, k] */
+  for (int group = 0; group < pieces (n, CLIP_GROUP); group++) {
+    float *y = scratch + group * *stride;
+    if (layer->packed) {
+      expand (kernels, y, w->dtype, layer->packed, start + group * group_size, *stride, 1);
+      continue;
+    }
+    const int row = first + group * CLIP_GROUP, n_rows = MIN (CLIP_GROUP, w->rows - row);
+    if (w->dtype == CLIP_DTYPE_F32) {
+      kernels->pack (y, (const float *) w->data + (gsize) row * w->cols + from, w->cols, n_rows, k);
+      continue;
+    }
+    for (int r = 0; r < n_rows; r++)
+      expand_row (kernels, rows + (gsize) r * k, w, row + r, from, k);
+    kernels->pack (y, rows, k, n_rows, k);
+  }
   return scratch;
 }
 
-static void
-finish (const ClipKernels *kernels, float *y, const float *bias, int n, ClipLinearOp op)
+/* The outputs first … first + n - 1 as rows of floats: in place, or in @scratch. */
+static const float *
+panel_rows (const ClipKernels *kernels, float *scratch, const ClipMatrix *matrix, int first, int n)
 {
-  if (bias)
-    kernels->add (y, bias, n);
-  switch (op) {
-  case CLIP_LINEAR_QUICK_GELU:
-    kernels->quick_gelu (y, n);
-    break;
-  case CLIP_LINEAR_GELU:
-    kernels->gelu (y, n);
-    break;
-  case CLIP_LINEAR_RELU6:
-    kernels->relu6 (y, n);
-    break;
-  case CLIP_LINEAR_STORE:
-  case CLIP_LINEAR_ADD:
-    break;
+  if (matrix->dtype == CLIP_DTYPE_F32)
+    return (const float *) matrix->data + (gsize) first * matrix->cols;
+  for (int r = 0; r < n; r++)
+    clip_matrix_row (kernels, scratch + (gsize) r * matrix->cols, matrix, first + r);
+  return scratch;
+}
+
+/* --------------------------------------------------------------------------------------------------------- product */
+
+static void
+activate (const ClipKernels *kernels, float *y, gsize y_stride, int rows, int n, ClipLinearOp op)
+{
+  void (*const f) (float *x, gsize n) = op == CLIP_LINEAR_QUICK_GELU ? kernels->quick_gelu
+                                        : op == CLIP_LINEAR_GELU     ? kernels->gelu
+                                        : op == CLIP_LINEAR_RELU6    ? kernels->relu6
+                                                                     : NULL;
+  for (int r = 0; f && r < rows; r++)
+    f (y + r * y_stride, n);
+}
+
+static void
+multiply_by_gemm (const ClipKernels *kernels, float *scratch, float *y, gsize y_stride, const float *x, gsize x_stride,
+                  const ClipLinear *layer, int first, int n, int rows, ClipLinearOp op)
+{
+  const int in = layer->weight.cols;
+  ClipGemm gemm = { .y = y, .y_stride = y_stride, .x_stride = x_stride, .rows = rows, .n = n };
+  for (int from = 0; from < in; from += INPUTS) {
+    const gboolean clamps = op == CLIP_LINEAR_RELU6 && in - from <= INPUTS;
+    gemm.k = MIN (INPUTS, in - from);
+    gemm.x = x + from;
+    gemm.w = packed_panel (kernels, scratch, &gemm.w_stride, layer, first, n, from, gemm.k);
+    gemm.bias = layer->bias && from == 0 ? layer->bias + first : NULL;
+    gemm.add = op == CLIP_LINEAR_ADD || from > 0;
+    gemm.low = clamps ? 0 : -INFINITY;
+    gemm.high = clamps ? 6 : INFINITY;
+    kernels->gemm (&gemm);
   }
+  if (op != CLIP_LINEAR_RELU6)
+    activate (kernels, y, y_stride, rows, n, op);
+}
+
+static void
+multiply_by_blas (const ClipKernels *kernels, float *scratch, float *y, gsize y_stride, const float *x, gsize x_stride,
+                  const ClipLinear *layer, int first, int n, int rows, ClipLinearOp op)
+{
+  const int in = layer->weight.cols;
+  const float *w = panel_rows (kernels, scratch, &layer->weight, first, n);
+  clip_sgemm_nt (y, y_stride, x, x_stride, w, in, rows, n, in, 1, op == CLIP_LINEAR_ADD);
+  for (int r = 0; layer->bias && r < rows; r++)
+    kernels->add (y + r * y_stride, layer->bias + first, n);
+  activate (kernels, y, y_stride, rows, n, op);
 }
 
 /* One panel of one layer, times one block of rows. */
@@ -125,48 +201,46 @@ multiply (void *data, int task, int worker)
 {
   const Product *p = data;
   const ClipKernels *kernels = p->session->kernels;
-  const int block = task % p->n_blocks;
+  const int top = task % p->n_blocks * p->block, rows = MIN (p->block, p->rows - top);
   int panel = task / p->n_blocks;
 
   float *y = p->y;
   const ClipLinear *layer = p->layers;
-  for (int n; panel >= (n = pieces (layer->weight.rows, p->panel)); layer++) {
+  for (int n; panel >= (n = pieces (layer->weight.rows, PANEL)); layer++) {
     panel -= n;
     y += layer->weight.rows;
   }
-  const int first = panel * p->panel, n = MIN (p->panel, layer->weight.rows - first),
-            in = layer->weight.cols;
-  const int top = block * BLOCK_ROWS, rows = MIN (BLOCK_ROWS, p->rows - top);
-
-  const float *w =
-      matrix_panel (kernels, clip_session_scratch (p->session, worker), &layer->weight, first, n);
-  y += top * p->y_stride + first;
-  clip_sgemm_nt (y, p->y_stride, p->x + top * p->x_stride, p->x_stride, w, in, rows, n, in, 1,
-                 p->op == CLIP_LINEAR_ADD);
-  if (layer->bias || p->op > CLIP_LINEAR_ADD)
-    for (int r = 0; r < rows; r++)
-      finish (kernels, y + r * p->y_stride, layer->bias ? layer->bias + first : NULL, n, p->op);
+  const int first = panel * PANEL, n = MIN (PANEL, layer->weight.rows - first);
+  (kernels->gemm ? multiply_by_gemm : multiply_by_blas) (kernels, clip_session_scratch (p->session, worker),
+                                                         y + top * p->y_stride + first, p->y_stride,
+                                                         p->x + top * p->x_stride, p->x_stride, layer, first, n, rows,
+                                                         p->op);
 }
 
 void
-clip_linear (ClipSession *session, float *y, gsize y_stride, const float *x, gsize x_stride,
-             const ClipLinear *layers, int n, int rows, ClipLinearOp op)
+clip_linear_part (const ClipKernels *kernels, float *y, gsize y_stride, const float *x, gsize x_stride,
+                  const ClipLinear *layer, int first, int n, int rows, ClipLinearOp op)
 {
-  Product product = {
-    session,
-    y,
-    y_stride,
-    x,
-    x_stride,
-    layers,
-    n,
-    rows,
-    panel_rows (layers->weight.cols),
-    pieces (rows, BLOCK_ROWS),
-    op,
-  };
-  int n_panels = 0;
+  g_assert (layer->weight.dtype == CLIP_DTYPE_F32 && !layer->packed == !kernels->gemm);
+  (kernels->gemm ? multiply_by_gemm : multiply_by_blas) (kernels, NULL, y, y_stride, x, x_stride, layer, first, n, rows,
+                                                         op);
+}
+
+static int
+block_rows (int rows, int n_panels, int in)
+{
+  const int wanted = pieces (rows, pieces (MIN_TASKS, n_panels)), least = pieces (MIN_TASK_SIZE, PANEL * in);
+  return MIN (pieces (MAX (wanted, least), ROWS_STEP) * ROWS_STEP, ROWS);
+}
+
+void
+clip_linear (ClipSession *session, float *y, gsize y_stride, const float *x, gsize x_stride, const ClipLinear *layers,
+             int n, int rows, ClipLinearOp op)
+{
+  Product p = { session, y, y_stride, x, x_stride, layers, n, rows, .op = op };
   for (int i = 0; i < n; i++)
-    n_panels += pieces (layers[i].weight.rows, product.panel);
-  clip_threads_run (session->threads, multiply, &product, n_panels * product.n_blocks);
+    p.n_panels += pieces (layers[i].weight.rows, PANEL);
+  p.block = block_rows (rows, p.n_panels, layers->weight.cols);
+  p.n_blocks = pieces (rows, p.block);
+  clip_threads_run (session->threads, multiply, &p, p.n_panels * p.n_blocks);
 }

@@ -2,17 +2,18 @@
 /*
  * y[rows, out] = f (x[rows, in] · Wᵀ + bias), the one product everything here is made of.
  *
- * W is cut into panels of output rows. A panel that is not float32 is expanded into the worker's
- * scratch, where it stays in the second-level cache while x is multiplied with it; bias and f are
- * applied before y leaves the cache. How the product is cut depends on its size alone, so its bits
- * do not depend on the number of threads.
+ * W is cut into panels of output rows, x into blocks of rows; a task multiplies one with the other. What a panel needs to
+ * become float32 in the order of ClipKernels.gemm is done in the worker's scratch, from where it is read while it is in
+ * the second-level cache. How the product is cut depends on its size alone, so its bits do not depend on the number of
+ * threads. Where the kernels have no product of their own OpenBLAS does it, panel by panel.
  */
 #pragma once
 #include "core/model/session.h"
 
 typedef struct {
-  ClipMatrix weight; /* [out, in] */
-  const float *bias; /* [out]; NULL: none */
+  ClipMatrix weight;  /* [out, in] */
+  const float *bias;  /* [out]; NULL: none */
+  const void *packed; /* [⌈out / 16⌉, in, 16] of the weight's type (core/kernels/gemm.h); NULL: as stored */
 } ClipLinear;
 
 /* What becomes of p = x · Wᵀ + bias. */
@@ -26,6 +27,11 @@ typedef enum {
 
 ClipLinearOp clip_linear_op (ClipActivation activation);
 
+/* Packs the weight while loading, for layers that often see few rows at a time: doing it in every product would take a
+ * tenth of the time of one with 50 rows, half of one with 10. Costs as much memory as the weight, which is not
+ * read any more where it lies in the file. Nothing happens to an I8 weight, nor where OpenBLAS does the products. */
+void clip_linear_pack (ClipWeights *weights, ClipLinear *layer);
+
 /* Floats of worker scratch that a product with @in inputs needs. */
 gsize clip_linear_scratch (int in);
 
@@ -35,6 +41,10 @@ gsize clip_linear_scratch (int in);
  */
 void clip_linear (ClipSession *session, float *y, gsize y_stride, const float *x, gsize x_stride,
                   const ClipLinear *layers, int n, int rows, ClipLinearOp op);
+
+/* Within a task: the outputs @first … @first + @n - 1 of a float32 layer; @first is a multiple of CLIP_GROUP. */
+void clip_linear_part (const ClipKernels *kernels, float *y, gsize y_stride, const float *x, gsize x_stride,
+                       const ClipLinear *layer, int first, int n, int rows, ClipLinearOp op);
 
 /* Reads row @row of a table: y[cols], expanded. */
 void clip_matrix_row (const ClipKernels *kernels, float *y, const ClipMatrix *matrix, int row);

@@ -151,6 +151,10 @@ clip_vit_new (ClipWeights *weights, const ClipConfig *config, GError **error)
       clip_blocks_bind (weights, &vit->shape, vit->layers, "visual.transformer.resblocks");
   vit->ln_post = clip_bind_norm (weights, width, "visual.ln_post");
   vit->proj.weight = clip_weights_matrix (weights, vit->embed_dim, width, "visual.proj");
+  clip_linear_pack (weights, &vit->conv1);
+  for (int i = 0; i < vit->layers; i++)
+    clip_block_pack (weights, &vit->blocks[i]);
+  clip_linear_pack (weights, &vit->proj);
   if (!clip_weights_ok (weights, error)) {
     vit_free (&vit->tower);
     return NULL;
