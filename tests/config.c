@@ -1,0 +1,840 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Configurations from tensors and files: tiny models of every kind are made here, files beside them are texts. */
+#include "core/checkpoint/safetensors.h"
+#include "core/model/config.h"
+#include "tests/testing.h"
+
+#include <glib/gstdio.h>
+#include <math.h>
+
+/* A tensor of zeros. */
+typedef struct {
+  const char *name;
+  int n_dims;
+  gint64 shape[4];
+} Shape;
+
+#define VIT                                                                                        \
+  { "visual.class_embedding", 1, { 128 } }, { "visual.positional_embedding", 2, { 10, 128 } },     \
+      { "visual.conv1.weight", 4, { 128, 3, 8, 8 } }, { "visual.ln_pre.weight", 1, { 128 } },      \
+      { "visual.transformer.resblocks.0.attn.in_proj_weight", 2, { 384, 128 } },                   \
+      { "visual.transformer.resblocks.1.attn.in_proj_weight", 2, { 384, 128 } },                   \
+      { "visual.transformer.resblocks.0.mlp.c_fc.weight", 2, { 512, 128 } },                       \
+      { "visual.proj", 2, { 128, 32 } },                                                           \
+  {                                                                                                \
+    "logit_scale", 0                                                                               \
+  }
+#define TEXT                                                                                       \
+  { "positional_embedding", 2, { 16, 64 } }, { "token_embedding.weight", 2, { 100, 64 } },         \
+      { "transformer.resblocks.0.attn.in_proj_weight", 2, { 192, 64 } },                           \
+      { "transformer.resblocks.0.mlp.c_fc.weight", 2, { 256, 64 } },                               \
+  {                                                                                                \
+    "text_projection", 2,                                                                          \
+    {                                                                                              \
+      64, 32                                                                                       \
+    }                                                                                              \
+  }
+#define LITE_STAGE(stage, kernel)                                                                  \
+  {                                                                                                \
+    "visual.trunk.blocks." #stage ".0.conv_dw.weight", 4,                                          \
+    {                                                                                              \
+      8, 1, kernel, kernel                                                                         \
+    }                                                                                              \
+  }
+#define LITE                                                                                       \
+  { "visual.trunk.conv_stem.weight", 4, { 8, 3, 3, 3 } }, LITE_STAGE (0, 3), LITE_STAGE (1, 3),    \
+      LITE_STAGE (2, 5), LITE_STAGE (3, 3), LITE_STAGE (4, 5), LITE_STAGE (5, 5),                  \
+      LITE_STAGE (6, 3), { "visual.trunk.conv_head.weight", 4, { 40, 8, 1, 1 } },                  \
+      { "visual.head.proj.weight", 2, { 32, 40 } },                                                \
+  {                                                                                                \
+    "logit_scale", 0                                                                               \
+  }
+#define BERT                                                                                       \
+  { "text.transformer.embeddings.word_embeddings.weight", 2, { 100, 384 } },                       \
+      { "text.transformer.embeddings.position_embeddings.weight", 2, { 128, 384 } },               \
+      { "text.transformer.embeddings.token_type_embeddings.weight", 2, { 2, 384 } },               \
+      { "text.transformer.encoder.layer.0.attention.self.query.weight", 2, { 384, 384 } },         \
+      { "text.transformer.encoder.layer.0.intermediate.dense.weight", 2, { 768, 384 } },           \
+      { "text.proj.0.weight", 2, { 48, 384 } },                                                    \
+  {                                                                                                \
+    "text.proj.2.weight", 2,                                                                       \
+    {                                                                                              \
+      32, 48                                                                                       \
+    }                                                                                              \
+  }
+
+static const Shape vit_text[] = { VIT, TEXT, { 0 } };
+static const Shape vit_bert[] = { VIT, BERT, { 0 } };
+static const Shape lite_text[] = { LITE, TEXT, { 0 } };
+static const Shape lite_bert[] = { LITE, BERT, { 0 } };
+
+static ClipWeights *
+make (const Shape *shapes, GError **error)
+{
+  g_autoptr (GArray) tensors = g_array_new (FALSE, TRUE, sizeof (ClipTensor));
+  g_autofree guint8 *zeros = g_malloc0 (1 << 20);
+  for (; shapes->name; shapes++) {
+    ClipTensor tensor = { .name = shapes->name,
+                          .dtype = CLIP_DTYPE_F16,
+                          .n_dims = shapes->n_dims,
+                          .data = zeros,
+                          .size = 2 };
+    for (int i = 0; i < shapes->n_dims; i++) {
+      tensor.shape[i] = shapes->shape[i];
+      tensor.size *= shapes->shape[i];
+    }
+    g_assert_cmpuint (tensor.size, <=, 1 << 20);
+    g_array_append_val (tensors, tensor);
+  }
+  g_autofree char *path = temporary_path ("model.safetensors");
+  if (!clip_safetensors_write (path, (const ClipTensor *) tensors->data, tensors->len, NULL, error))
+    return NULL;
+  g_autoptr (ClipCheckpoint) checkpoint = clip_checkpoint_open (path, error);
+  g_unlink (path);
+  return checkpoint ? clip_weights_new (g_steal_pointer (&checkpoint), error) : NULL;
+}
+
+/* One model, its files, and what must come of them, as "key=value" words of describe (). */
+typedef struct {
+  const char *name;
+  const Shape *shapes;
+  const char *called;   /* what the model is called */
+  const char *texts[3]; /* configuration files, of @formats */
+  ClipSourceFormat formats[3];
+  gboolean tentative;
+  const char *expected;    /* each word must be in describe () */
+  const char *warnings[5]; /* parts of the warnings, in order */
+  ClipError code;          /* with @message */
+  const char *message;     /* part of it; NULL: no error */
+} Case;
+
+static char *
+describe (const ClipConfig *c)
+{
+  return g_strdup_printf (
+      "E=%d R=%d P=%d C=%d layers=%d heads=%d mlp=%d act=%s eps=%g kind=%s | T=%d V=%d C=%d "
+      "layers=%d "
+      "heads=%d mlp=%d act=%s eps=%g pad=%d kind=%s | size=%d filter=%d mode=%d mean=%g std=%g "
+      "scale=%g ",
+      c->embed_dim, c->image.image_size, c->image.patch_size, c->image.width, c->image.layers,
+      c->image.heads, c->image.mlp_width, clip_activation_name (c->image.activation),
+      c->image.norm_epsilon, c->image.kind == CLIP_IMAGE_VIT ? "vit" : "efficientnet",
+      c->text.context_length, c->text.vocab_size, c->text.width, c->text.layers, c->text.heads,
+      c->text.mlp_width, clip_activation_name (c->text.activation), c->text.norm_epsilon,
+      c->text.pad_token, c->text.kind == CLIP_TEXT_CLIP ? "clip" : "bert", c->preprocess.size,
+      c->preprocess.filter, c->preprocess.resize_mode, c->preprocess.mean[0], c->preprocess.std[2],
+      c->logit_scale);
+}
+
+#define OPENCLIP                                                                                   \
+  {                                                                                                \
+    CLIP_SOURCE_OPENCLIP, CLIP_SOURCE_OVERRIDE                                                     \
+  }
+#define HUGGINGFACE                                                                                \
+  {                                                                                                \
+    CLIP_SOURCE_HUGGINGFACE, CLIP_SOURCE_PREPROCESSOR, CLIP_SOURCE_OVERRIDE                        \
+  }
+#define PREPROCESSOR                                                                               \
+  {                                                                                                \
+    CLIP_SOURCE_PREPROCESSOR                                                                       \
+  }
+#define PREPROCESS "\"preprocess_cfg\":{\"mean\":[0.5,0.5,0.5],\"std\":[0.25,0.25,0.25]}"
+#define ASSUMED_HEADS "heads of the image tower: 2 of 64 assumed"
+#define ASSUMED_ACTIVATION "QuickGELU assumed"
+#define ASSUMED_RESIZE "bicubic, short side"
+#define ASSUMED_MEAN "OpenAI's assumed"
+
+static const Case cases[] = {
+  { "nothing beside it",
+    vit_text,
+    "x/model",
+    { 0 },
+    { 0 },
+    0,
+    "E=32 R=24 P=8 C=128 layers=2 heads=2 mlp=512 act=quick_gelu eps=1e-05 kind=vit | T=16 V=100 "
+    "C=64 layers=1 heads=1 "
+    "mlp=256 act=quick_gelu eps=1e-05 pad=0 kind=clip | size=24 filter=0 mode=0 mean=0.481455 "
+    "std=0.275777 scale=1",
+    { ASSUMED_HEADS, ASSUMED_ACTIVATION, ASSUMED_RESIZE, ASSUMED_MEAN } },
+  { "known by name",
+    vit_text,
+    "hub/laion--CLIP-ViT-B-32-DataComp.XL/a.safetensors",
+    { 0 },
+    { 0 },
+    0,
+    "act=gelu" },
+  { "known: QuickGELU", vit_text, "ViT-B-32_metaclip_400m", { 0 }, { 0 }, 0, "act=quick_gelu" },
+  { "known: mean",
+    vit_text,
+    "ViT-L-14/laion2b_s32b_b82k",
+    { 0 },
+    { 0 },
+    0,
+    "act=gelu mean=0.5 std=0.5" },
+  { "known: squash", vit_text, "dfn5b.safetensors", { 0 }, { 0 }, 0, "act=quick_gelu mode=1" },
+  { "a far directory is no name",
+    vit_text,
+    "/laion/a/b/c/model",
+    { 0 },
+    { 0 },
+    0,
+    "act=quick_gelu",
+    { ASSUMED_HEADS, ASSUMED_ACTIVATION, ASSUMED_RESIZE, ASSUMED_MEAN } },
+  { "openclip",
+    vit_text,
+    "x",
+    { "{\"model_cfg\":{\"embed_dim\":32,\"vision_cfg\":{\"width\":128,\"layers\":2,\"image_size\":"
+      "24,"
+      "\"patch_size\":8,\"head_width\":32},\"text_cfg\":{\"context_length\":16,\"heads\":4}}"
+      "," PREPROCESS "}" },
+    OPENCLIP,
+    0,
+    "heads=4 act=gelu heads=4 mode=0 mean=0.5 std=0.25" },
+  { "openclip, QuickGELU, squash",
+    vit_text,
+    "x",
+    { "{\"model_cfg\":{\"quick_gelu\":true,\"text_cfg\":{\"context_length\":16}},"
+      "\"preprocess_cfg\":{\"interpolation\":\"bilinear\",\"resize_mode\":\"squash\",\"size\":[24,"
+      "24],\"mean\":[0,0,0],\"std\":[1,1,1]}}" },
+    OPENCLIP,
+    0,
+    "heads=2 act=quick_gelu filter=1 mode=1 mean=0 std=1" },
+  { "openclip without preprocess_cfg",
+    vit_text,
+    "x",
+    { "{\"model_cfg\":{\"text_cfg\":{\"context_length\":16}}}" },
+    OPENCLIP,
+    0,
+    "act=gelu mean=0.481455",
+    { ASSUMED_RESIZE, ASSUMED_MEAN } },
+  { "override wins",
+    vit_text,
+    "x",
+    { "{\"model_cfg\":{\"text_cfg\":{\"context_length\":16}}," PREPROCESS "}",
+      "{\"model_cfg\":{\"quick_gelu\":true,\"vision_cfg\":{\"head_width\":16}},\"preprocess_cfg\":{"
+      "\"mean\":[0,0,0]}}" },
+    OPENCLIP,
+    0,
+    "heads=8 act=quick_gelu mean=0 std=0.25" },
+  { "override is silent",
+    vit_text,
+    "x",
+    { "{\"model_cfg\":{\"quick_gelu\":true,\"vision_cfg\":{\"head_width\":32},"
+      "\"text_cfg\":{\"context_length\":16}}," PREPROCESS "}",
+      "{\"model_cfg\":{}}" },
+    OPENCLIP,
+    0,
+    "heads=4 act=quick_gelu" },
+  { "override may be a bare model_cfg",
+    vit_text,
+    "metaclip",
+    { "{\"quick_gelu\":false}" },
+    { CLIP_SOURCE_OVERRIDE },
+    0,
+    "act=gelu" },
+  { "huggingface",
+    vit_text,
+    "x",
+    { "{\"model_type\":\"clip\",\"projection_dim\":32,\"vision_config\":{\"hidden_size\":128,"
+      "\"num_attention_heads\":4,\"hidden_act\":\"gelu\",\"layer_norm_eps\":1e-6},\"text_config\":{"
+      "\"num_attention_heads\":2}}",
+      "{\"size\":24,\"crop_size\":24,\"resample\":3,\"image_mean\":[0.1,0.2,0.3],\"image_std\":[0."
+      "1,0.2,0.3]}" },
+    HUGGINGFACE,
+    0,
+    "heads=4 act=gelu eps=1e-06 heads=2 act=quick_gelu eps=1e-05 mean=0.1 std=0.3" },
+  { "huggingface, old members win",
+    vit_text,
+    "x",
+    { "{\"text_config\":{\"num_attention_heads\":8},\"text_config_dict\":"
+      "{\"num_attention_heads\":4,\"hidden_act\":\"gelu\"},\"vision_config_dict\":null}",
+      "{\"size\":{\"shortest_edge\":24},\"crop_size\":{\"height\":24,\"width\":24},\"resample\":"
+      "2}" },
+    HUGGINGFACE,
+    0,
+    "heads=4 act=gelu filter=1",
+    { ASSUMED_HEADS, ASSUMED_MEAN } },
+  { "huggingface, squash",
+    vit_text,
+    "openai",
+    { "{\"do_center_crop\":false,\"size\":{\"height\":24,\"width\":24}}" },
+    PREPROCESSOR,
+    0,
+    "mode=1" },
+  { "lite and bert",
+    lite_bert,
+    "x",
+    { "{\"model_cfg\":{\"vision_cfg\":{\"timm_model_name\":\"tf_efficientnet_lite0.in1k\","
+      "\"image_size\":160},\"text_cfg\":{\"context_length\":20,\"hf_model_config\":{\"num_"
+      "attention_heads\":6,\"pad_token_id\":1,"
+      "\"layer_norm_eps\":1e-5}}},\"preprocess_cfg\":{\"size\":160,\"mean\":[0,0,0],\"std\":[1,1,1]"
+      "}}" },
+    OPENCLIP,
+    0,
+    "R=160 P=0 C=40 layers=7 act=relu6 eps=0.001 kind=efficientnet T=20 V=100 C=384 heads=6 "
+    "mlp=768 act=gelu eps=1e-05 pad=1 "
+    "kind=bert size=160" },
+  { "lite and bert, nothing beside it",
+    lite_bert,
+    "x",
+    { 0 },
+    { 0 },
+    0,
+    "R=224 T=77 heads=12 eps=1e-12 pad=0 mean=0.498039 std=0.501961",
+    { "224 assumed", "heads of the text tower: 12 of 32", ASSUMED_RESIZE,
+      "EfficientNet-Lite, 127/255" } },
+  { "towers combine",
+    vit_bert,
+    "openai",
+    { 0 },
+    { 0 },
+    0,
+    "act=quick_gelu kind=vit act=gelu kind=bert",
+    { "heads of the text" } },
+  { "towers combine",
+    lite_text,
+    "openai",
+    { 0 },
+    { 0 },
+    0,
+    "act=relu6 kind=efficientnet act=quick_gelu kind=clip",
+    { "224 assumed" } },
+  { "another model's file is ignored",
+    vit_text,
+    "openai",
+    { "{\"model_cfg\":{\"embed_dim\":512,\"quick_gelu\":false}}" },
+    OPENCLIP,
+    TRUE,
+    "act=quick_gelu",
+    { "embedding length is 512, expected 32 as the tensors have it (ignored" } },
+  { "a stranger's file is ignored",
+    vit_text,
+    "openai",
+    { "[1]" },
+    HUGGINGFACE,
+    TRUE,
+    "act=quick_gelu",
+    { "no JSON object (ignored" } },
+  { "a broken file is ignored",
+    vit_text,
+    "openai",
+    { "{" },
+    HUGGINGFACE,
+    TRUE,
+    "act=quick_gelu",
+    { "(ignored" } },
+
+  /* Errors. */
+  { "embed_dim",
+    vit_text,
+    "x",
+    { "{\"model_cfg\":{\"embed_dim\":512}}" },
+    OPENCLIP,
+    0,
+    0,
+    { 0 },
+    CLIP_ERROR_CONFIG,
+    "file 0: the embedding length is 512, expected 32" },
+  { "image size",
+    vit_text,
+    "x",
+    { "{\"model_cfg\":{\"vision_cfg\":{\"image_size\":336},\"text_cfg\":{\"context_length\":16}}"
+      "}" },
+    OPENCLIP,
+    0,
+    0,
+    { 0 },
+    CLIP_ERROR_CONFIG,
+    "image size is 336, expected 24" },
+  { "preprocessing size",
+    vit_text,
+    "x",
+    { "{\"size\":25}" },
+    PREPROCESSOR,
+    0,
+    0,
+    { 0 },
+    CLIP_ERROR_CONFIG,
+    "is 25, expected 24" },
+  { "override's size",
+    lite_text,
+    "x",
+    { "{\"model_cfg\":{\"vision_cfg\":{\"image_size\":160}},\"preprocess_cfg\":{\"size\":128}}" },
+    { CLIP_SOURCE_OVERRIDE },
+    0,
+    0,
+    { 0 },
+    CLIP_ERROR_CONFIG,
+    "image size is 160, but pictures are made 128" },
+  { "huge image",
+    lite_text,
+    "x",
+    { "{\"preprocess_cfg\":{\"size\":1000000}}" },
+    OPENCLIP,
+    0,
+    0,
+    { 0 },
+    CLIP_ERROR_CONFIG,
+    "1000000" },
+  { "heads",
+    vit_text,
+    "x",
+    { "{\"vision_config\":{\"num_attention_heads\":3}}" },
+    HUGGINGFACE,
+    0,
+    0,
+    { 0 },
+    CLIP_ERROR_CONFIG,
+    "128 wide, which 3 heads do not divide" },
+  { "head width",
+    vit_text,
+    "x",
+    { "{\"vision_cfg\":{\"head_width\":80}}" },
+    { CLIP_SOURCE_OVERRIDE },
+    0,
+    0,
+    { 0 },
+    CLIP_ERROR_CONFIG,
+    "no multiple of heads of 80" },
+  { "no heads",
+    vit_text,
+    "x",
+    { "{\"vision_config\":{\"num_attention_heads\":0}}" },
+    HUGGINGFACE,
+    0,
+    0,
+    { 0 },
+    CLIP_ERROR_CONFIG,
+    "num_attention_heads is 0" },
+  { "context too long",
+    vit_bert,
+    "openai",
+    { "{\"model_cfg\":{\"text_cfg\":{\"context_length\":129}}}" },
+    OPENCLIP,
+    0,
+    0,
+    { 0 },
+    CLIP_ERROR_CONFIG,
+    "context length is 129, expected at most 128" },
+  { "padding token",
+    vit_bert,
+    "openai",
+    { "{\"model_cfg\":{\"text_cfg\":{\"hf_model_config\":{\"pad_token_id\":100}}}}" },
+    OPENCLIP,
+    0,
+    0,
+    { 0 },
+    CLIP_ERROR_CONFIG,
+    "padding token is 100" },
+  { "not JSON",
+    vit_text,
+    "x",
+    { "{\"model_cfg\"" },
+    OPENCLIP,
+    0,
+    0,
+    { 0 },
+    CLIP_ERROR_FORMAT,
+    "file 0" },
+  { "not an object",
+    vit_text,
+    "x",
+    { "7" },
+    OPENCLIP,
+    0,
+    0,
+    { 0 },
+    CLIP_ERROR_CONFIG,
+    "no JSON object" },
+  { "another file",
+    vit_text,
+    "x",
+    { "{\"name\":1}" },
+    OPENCLIP,
+    0,
+    0,
+    { 0 },
+    CLIP_ERROR_CONFIG,
+    "has no model_cfg" },
+  { "section of the wrong type",
+    vit_text,
+    "x",
+    { "{\"model_cfg\":[]}" },
+    OPENCLIP,
+    0,
+    0,
+    { 0 },
+    CLIP_ERROR_CONFIG,
+    "model_cfg is []" },
+  { "number of the wrong type",
+    vit_text,
+    "x",
+    { "{\"model_cfg\":{\"embed_dim\":\"512\"}}" },
+    OPENCLIP,
+    0,
+    0,
+    { 0 },
+    CLIP_ERROR_CONFIG,
+    "embed_dim is \"512\"" },
+  { "boolean of the wrong type",
+    vit_text,
+    "x",
+    { "{\"model_cfg\":{\"quick_gelu\":1}}" },
+    OPENCLIP,
+    0,
+    0,
+    { 0 },
+    CLIP_ERROR_CONFIG,
+    "quick_gelu is 1" },
+  { "mean of two",
+    vit_text,
+    "x",
+    { "{\"preprocess_cfg\":{\"mean\":[0,0]}}" },
+    OPENCLIP,
+    0,
+    0,
+    { 0 },
+    CLIP_ERROR_CONFIG,
+    "2 elements" },
+  { "mean of words",
+    vit_text,
+    "x",
+    { "{\"preprocess_cfg\":{\"mean\":[0,\"a\",0]}}" },
+    OPENCLIP,
+    0,
+    0,
+    { 0 },
+    CLIP_ERROR_CONFIG,
+    "element 1" },
+  { "mean of lists",
+    vit_text,
+    "x",
+    { "{\"preprocess_cfg\":{\"mean\":[0,0,[]]}}" },
+    OPENCLIP,
+    0,
+    0,
+    { 0 },
+    CLIP_ERROR_CONFIG,
+    "element 2" },
+  { "std of zero",
+    vit_text,
+    "x",
+    { "{\"preprocess_cfg\":{\"std\":[1,1,0]}}" },
+    OPENCLIP,
+    0,
+    0,
+    { 0 },
+    CLIP_ERROR_CONFIG,
+    "std is 0" },
+  { "size of lists",
+    vit_text,
+    "x",
+    { "{\"preprocess_cfg\":{\"size\":[[],{}]}}" },
+    OPENCLIP,
+    0,
+    0,
+    { 0 },
+    CLIP_ERROR_CONFIG,
+    "two sizes" },
+  { "size not square",
+    vit_text,
+    "x",
+    { "{\"size\":{\"height\":24,\"width\":48}}" },
+    PREPROCESSOR,
+    0,
+    0,
+    { 0 },
+    CLIP_ERROR_UNSUPPORTED,
+    "48×24" },
+  { "resize and crop differ",
+    vit_text,
+    "x",
+    { "{\"size\":32,\"crop_size\":24}" },
+    PREPROCESSOR,
+    0,
+    0,
+    { 0 },
+    CLIP_ERROR_UNSUPPORTED,
+    "resized to 32 and cropped to 24" },
+  { "no crop",
+    vit_text,
+    "x",
+    { "{\"size\":24,\"do_center_crop\":false}" },
+    PREPROCESSOR,
+    0,
+    0,
+    { 0 },
+    CLIP_ERROR_UNSUPPORTED,
+    "do_center_crop" },
+  { "Lanczos",
+    vit_text,
+    "x",
+    { "{\"size\":24,\"resample\":1}" },
+    PREPROCESSOR,
+    0,
+    0,
+    { 0 },
+    CLIP_ERROR_UNSUPPORTED,
+    "resample is 1" },
+  { "activation",
+    vit_text,
+    "x",
+    { "{\"vision_config\":{\"hidden_act\":\"gelu_new\"}}" },
+    HUGGINGFACE,
+    0,
+    0,
+    { 0 },
+    CLIP_ERROR_UNSUPPORTED,
+    "hidden_act is \"gelu_new\", supported are: quick_gelu, gelu" },
+  { "model type",
+    vit_text,
+    "x",
+    { "{\"model_type\":\"siglip\",\"vision_config\":{}}" },
+    HUGGINGFACE,
+    0,
+    0,
+    { 0 },
+    CLIP_ERROR_UNSUPPORTED,
+    "model_type is \"siglip\"" },
+  { "no causal mask",
+    vit_text,
+    "x",
+    { "{\"model_cfg\":{\"text_cfg\":{\"context_length\":16,\"no_causal_mask\":true}}}" },
+    OPENCLIP,
+    0,
+    0,
+    { 0 },
+    CLIP_ERROR_UNSUPPORTED,
+    "no_causal_mask is true" },
+  { "pooling",
+    vit_text,
+    "x",
+    { "{\"model_cfg\":{\"vision_cfg\":{\"pool_type\":\"avg\"},\"text_cfg\":{\"context_length\":16}}"
+      "}" },
+    OPENCLIP,
+    0,
+    0,
+    { 0 },
+    CLIP_ERROR_UNSUPPORTED,
+    "pool_type is \"avg\"" },
+  { "refused, though only beside it",
+    vit_text,
+    "x",
+    { "{\"model_cfg\":{\"embed_dim\":32,\"text_cfg\":{\"context_length\":16,\"no_causal_mask\":"
+      "true}}}" },
+    OPENCLIP,
+    TRUE,
+    0,
+    { 0 },
+    CLIP_ERROR_UNSUPPORTED,
+    "no_causal_mask" },
+  { "timm model",
+    lite_bert,
+    "x",
+    { "{\"model_cfg\":{\"vision_cfg\":{\"timm_model_name\":\"efficientnet_lite0\"}}}" },
+    OPENCLIP,
+    0,
+    0,
+    { 0 },
+    CLIP_ERROR_UNSUPPORTED,
+    "timm_model_name" },
+};
+
+static void
+check_warnings (const Case *c, GPtrArray *warnings)
+{
+  guint n = 0;
+  while (n < G_N_ELEMENTS (c->warnings) && c->warnings[n])
+    n++;
+  for (guint i = 0; i < MIN (n, warnings->len); i++) {
+    if (!strstr (warnings->pdata[i], c->warnings[i]))
+      g_error ("%s: warning \"%s\", expected \"%s\"", c->name, (char *) warnings->pdata[i],
+               c->warnings[i]);
+  }
+  if (warnings->len != n)
+    g_error ("%s: %u warnings, expected %u (the first: %s)", c->name, warnings->len, n,
+             warnings->len ? (char *) warnings->pdata[0] : "-");
+}
+
+/* The words of @expected, in their order. */
+static void
+check_description (const Case *c, const ClipConfig *config)
+{
+  g_autofree char *text = describe (config);
+  g_auto (GStrv) words = g_strsplit (c->expected, " ", -1);
+  const char *at = text;
+  for (char **word = words; *word; word++) {
+    g_autofree char *whole = g_strconcat (*word, " ", NULL);
+    const char *found = strstr (at, whole);
+    if (!found)
+      g_error ("%s: no \"%s\" (in this order) in \"%s\"", c->name, *word, text);
+    at = found;
+  }
+}
+
+static void
+test_cases (void)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    const Case *c = &cases[i];
+    ClipSource sources[3];
+    guint n = 0;
+    static const char *const names[] = { "file 0", "file 1", "file 2" };
+    for (; n < 3 && c->texts[n]; n++)
+      sources[n] =
+          (ClipSource){ c->formats[n], names[n],
+                        g_bytes_new_static (c->texts[n], strlen (c->texts[n])), c->tentative };
+    g_autoptr (GError) error = NULL;
+    g_autoptr (ClipWeights) weights = make (c->shapes, &error);
+    g_assert_no_error (error);
+    g_autoptr (GPtrArray) warnings = g_ptr_array_new_with_free_func (g_free);
+    ClipConfig config;
+    const gboolean ok =
+        clip_config_read (&config, weights, c->called, sources, n, warnings, &error);
+    if (c->message) {
+      check_error (c->name, ok ? c : NULL, error, c->code, c->message);
+    } else if (!ok) {
+      g_error ("%s: %s", c->name, error->message);
+    } else {
+      check_description (c, &config);
+      check_warnings (c, warnings);
+    }
+    for (guint j = 0; j < n; j++)
+      g_bytes_unref (sources[j].text);
+  }
+}
+
+/* Models that are refused, or damaged, by their tensors alone. */
+static void
+test_tensors (void)
+{
+  static const struct {
+    const char *name;
+    Shape shapes[32];
+    ClipError code;
+    const char *message;
+  } refused[] = {
+    { "ResNet",
+      { VIT, TEXT, { "visual.attnpool.c_proj.weight", 1, { 1 } } },
+      CLIP_ERROR_UNSUPPORTED,
+      "ModifiedResNet" },
+    { "SigLIP", { VIT, TEXT, { "logit_bias", 0 } }, CLIP_ERROR_UNSUPPORTED, "sigmoid" },
+    { "LayerScale",
+      { VIT, TEXT, { "visual.transformer.resblocks.0.ls_1.gamma", 1, { 1 } } },
+      CLIP_ERROR_UNSUPPORTED,
+      "LayerScale" },
+    { "CoCa", { VIT, TEXT, { "text.cls_emb", 1, { 1 } } }, CLIP_ERROR_UNSUPPORTED, "CoCa" },
+    { "timm ViT",
+      { { "visual.trunk.cls_token", 1, { 1 } }, TEXT },
+      CLIP_ERROR_UNSUPPORTED,
+      "not EfficientNet-Lite" },
+    { "no image tower",
+      { { "visual.x", 1, { 1 } }, TEXT },
+      CLIP_ERROR_UNSUPPORTED,
+      "no known image tower" },
+    { "no text tower", { VIT }, CLIP_ERROR_UNSUPPORTED, "no known text tower" },
+    { "EfficientNet-B",
+      { LITE, BERT, { "visual.trunk.blocks.0.0.se.conv_reduce.weight", 1, { 1 } } },
+      CLIP_ERROR_UNSUPPORTED,
+      "squeeze-and-excitation" },
+    { "MobileNetV2",
+      { { "visual.trunk.conv_stem.weight", 4, { 8, 3, 3, 3 } },
+        LITE_STAGE (0, 3),
+        LITE_STAGE (1, 3),
+        LITE_STAGE (2, 3),
+        BERT },
+      CLIP_ERROR_UNSUPPORTED,
+      "stage 2" },
+    { "RoBERTa",
+      { VIT,
+        { "text.transformer.embeddings.word_embeddings.weight", 2, { 100, 8 } },
+        { "text.transformer.embeddings.position_embeddings.weight", 2, { 100, 8 } },
+        { "text.transformer.embeddings.token_type_embeddings.weight", 2, { 1, 8 } },
+        { "text.transformer.encoder.layer.0.intermediate.dense.weight", 2, { 8, 8 } } },
+      CLIP_ERROR_UNSUPPORTED,
+      "1 token type" },
+    { "embedding lengths",
+      { VIT,
+        { "token_embedding.weight", 2, { 100, 64 } },
+        { "positional_embedding", 2, { 16, 64 } },
+        { "transformer.resblocks.0.mlp.c_fc.weight", 2, { 1, 1 } },
+        { "text_projection", 2, { 64, 48 } } },
+      CLIP_ERROR_TENSOR,
+      "text embeddings 48" },
+    { "no layers",
+      { VIT,
+        { "token_embedding.weight", 2, { 100, 64 } },
+        { "positional_embedding", 2, { 16, 64 } },
+        { "transformer.resblocks.0.mlp.c_fc.weight", 2, { 1, 1 } },
+        { "text_projection", 2, { 64, 32 } } },
+      CLIP_ERROR_TENSOR,
+      "0 text layers" },
+    { "missing",
+      { { "visual.class_embedding", 1, { 8 } }, TEXT },
+      CLIP_ERROR_TENSOR,
+      "visual.positional_embedding is missing" },
+    { "empty",
+      { { "visual.class_embedding", 1, { 8 } },
+        { "visual.positional_embedding", 2, { 0, 8 } },
+        TEXT },
+      CLIP_ERROR_TENSOR,
+      "dimension 0 is 0" },
+    { "not a square",
+      { { "visual.class_embedding", 1, { 8 } },
+        { "visual.positional_embedding", 2, { 12, 8 } },
+        { "visual.conv1.weight", 4, { 8, 3, 8, 8 } },
+        { "visual.transformer.resblocks.0.mlp.c_fc.weight", 2, { 8, 8 } },
+        { "visual.proj", 2, { 8, 8 } },
+        TEXT },
+      CLIP_ERROR_UNSUPPORTED,
+      "12 positions" },
+  };
+  for (guint i = 0; i < G_N_ELEMENTS (refused); i++) {
+    g_autoptr (GError) error = NULL;
+    g_autoptr (ClipWeights) weights = make (refused[i].shapes, &error);
+    g_assert_no_error (error);
+    g_autoptr (GPtrArray) warnings = g_ptr_array_new_with_free_func (g_free);
+    ClipConfig config;
+    const gboolean ok = clip_config_read (&config, weights, "x", NULL, 0, warnings, &error);
+    check_error (refused[i].name, ok ? weights : NULL, error, refused[i].code, refused[i].message);
+  }
+}
+
+/* Deep and huge texts are refused quickly, wherever they come from. */
+static void
+test_hostile (void)
+{
+  g_autoptr (GString) deep = g_string_new (NULL);
+  for (int i = 0; i < 1000000; i++)
+    g_string_append (deep, "{\"a\":");
+  g_autoptr (GString) huge = g_string_new ("{\"model_cfg\":{\"embed_dim\":");
+  for (int i = 0; i < 1000000; i++)
+    g_string_append_c (huge, '9');
+  g_string_append (huge, "}}");
+  const struct {
+    const char *name;
+    const GString *text;
+    ClipError code;
+  } texts[] = { { "deep", deep, CLIP_ERROR_FORMAT }, { "huge", huge, CLIP_ERROR_CONFIG } };
+  for (guint i = 0; i < G_N_ELEMENTS (texts); i++) {
+    g_autoptr (GError) error = NULL;
+    g_autoptr (ClipWeights) weights = make (vit_text, &error);
+    g_autoptr (GBytes) text = g_bytes_new_static (texts[i].text->str, texts[i].text->len);
+    const ClipSource source = { CLIP_SOURCE_OPENCLIP, "file", text };
+    g_autoptr (GPtrArray) warnings = g_ptr_array_new_with_free_func (g_free);
+    ClipConfig config;
+    const gboolean ok = clip_config_read (&config, weights, "x", &source, 1, warnings, &error);
+    check_error (texts[i].name, ok ? weights : NULL, error, texts[i].code, "file");
+    g_assert_cmpuint (strlen (error->message), <, 1000);
+  }
+}
+
+int
+main (int argc, char *argv[])
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/config/cases", test_cases);
+  g_test_add_func ("/config/tensors", test_tensors);
+  g_test_add_func ("/config/hostile", test_hostile);
+  return g_test_run ();
+}
