@@ -23,10 +23,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define FRAMES_AHEAD 4                   /* decoded and waiting: a 4K frame is 12 MB */
-#define POLL_INTERVAL (50 * GST_MSECOND) /* how soon an error is seen when no frame comes */
-#define DRAIN_TIMEOUT                                                                              \
-  (2 * GST_SECOND)          /* how long frames decoded before an error may take to arrive */
+#define FRAMES_AHEAD 4          /* decoded and waiting: a 4K frame is 12 MB */
+#define POLL (50 * GST_MSECOND) /* how soon an error is seen when no frame comes */
+#define PATIENCE                                                                                   \
+  (500 * GST_MSECOND)       /* how long a frame decoded before an error may take to arrive */
 #define SNIFFED_BYTES 65536 /* enough for every type finder of pictures */
 
 static const struct {
@@ -41,10 +41,12 @@ static const struct {
 
 struct _Media {
   char *file;
+  gboolean remote; /* not a file of this machine */
   gboolean still, finished;
   GstElement *pipeline;
   GstAppSink *sink;
   GstBus *bus;
+  guint64 n_read; /* frames */
   GError *error;  /* the first error of the pipeline */
   GError *damage; /* the first warning about the stream: decoding went on without a part of it */
   GstClockTime duration, position, end;
@@ -91,6 +93,33 @@ sniff (const char *file, char **type, GError **error)
   return TRUE;
 }
 
+/*
+ * Whether a JPEG file has its end. Decoders pad what is missing with grey and do not tell. Segments (FF, marker, length)
+ * are skipped, for thumbnails in them have ends of their own, up to the start of scan FF DA; in the data that follows, FF
+ * is escaped as FF 00, so that FF D9 can only be the end.
+ */
+static gboolean
+jpeg_is_whole (const char *file)
+{
+  g_autoptr (GMappedFile) mapped = g_mapped_file_new (file, FALSE, NULL);
+  if (!mapped)
+    return TRUE; /* the decoder will say why */
+  const guint8 *bytes = (const guint8 *) g_mapped_file_get_contents (mapped);
+  gsize length = g_mapped_file_get_length (mapped), at = 2; /* after FF D8 */
+  gboolean in_scan = FALSE;
+
+  while (at + 4 <= length && !in_scan) {
+    in_scan = bytes[at + 1] == 0xda;
+    at += bytes[at + 1] == 0xff
+              ? 1
+              : 2 + GST_READ_UINT16_BE (bytes + at + 2); /* FF FF: one byte of padding */
+  }
+  for (; at + 2 <= length; at++)
+    if (bytes[at] == 0xff && bytes[at + 1] == 0xd9)
+      return TRUE;
+  return FALSE;
+}
+
 static gboolean
 is_installed (const char *element)
 {
@@ -124,16 +153,30 @@ readable_caps (void)
   return caps;
 }
 
+/* Streams beside the video are left as they are, unlinked. */
+static gboolean
+wants_decoding (GstElement *bin, GstPad *pad, GstCaps *caps, gpointer data)
+{
+  const char *type = gst_structure_get_name (gst_caps_get_structure (caps, 0));
+  return !g_str_has_prefix (type, "audio/") && !g_str_has_prefix (type, "text/");
+}
+
 Media *
 media_open (const char *file, GError **error)
 {
-  gboolean is_uri = gst_uri_is_valid (file) && strstr (file, "://");
+  gboolean remote = gst_uri_is_valid (file) && strstr (file, "://");
   g_autofree char *type = NULL, *description = NULL;
-  if (!is_uri && !sniff (file, &type, error))
+  if (!remote && !sniff (file, &type, error))
     return NULL;
+
+  if (type && g_str_equal (type, "image/jpeg") && !jpeg_is_whole (file)) {
+    g_set_error (error, CLIP_ERROR, CLIP_ERROR_FORMAT, "%s: the JPEG data is cut short", file);
+    return NULL;
+  }
 
   g_autoptr (Media) media = g_new0 (Media, 1);
   media->file = g_strdup (file);
+  media->remote = remote;
   media->still = type && g_str_has_prefix (type, "image/");
   media->duration = media->position = media->end = GST_CLOCK_TIME_NONE;
   const char *tail =
@@ -141,8 +184,7 @@ media_open (const char *file, GError **error)
   if (media->still)
     description = g_strdup_printf ("filesrc name=source ! %s ! %s", still_decoder (type), tail);
   else
-    description = g_strdup_printf (
-        "uridecodebin name=source expose-all-streams=false caps=video/x-raw ! %s", tail);
+    description = g_strdup_printf ("uridecodebin name=source ! %s", tail);
 
   media->pipeline = gst_parse_launch_full (description, NULL, GST_PARSE_FLAG_FATAL_ERRORS, error);
   if (!media->pipeline) {
@@ -153,10 +195,11 @@ media_open (const char *file, GError **error)
   if (media->still) {
     g_object_set (source, "location", file, NULL);
   } else {
-    g_autofree char *uri = is_uri ? g_strdup (file) : gst_filename_to_uri (file, error);
+    g_autofree char *uri = remote ? g_strdup (file) : gst_filename_to_uri (file, error);
     if (!uri)
       return NULL;
     g_object_set (source, "uri", uri, NULL);
+    g_signal_connect (source, "autoplug-continue", G_CALLBACK (wants_decoding), NULL);
   }
   g_autoptr (GstCaps) caps = readable_caps ();
   media->sink = GST_APP_SINK (gst_bin_get_by_name (GST_BIN (media->pipeline), "sink"));
@@ -223,18 +266,50 @@ read_bus (Media *media)
   }
 }
 
+/* Whether some streaming thread still has something to do. */
+static gboolean
+is_running (Media *media)
+{
+  gboolean running = FALSE;
+  GValue item = G_VALUE_INIT, pad = G_VALUE_INIT;
+  g_autoptr (GstIterator) elements = gst_bin_iterate_recurse (GST_BIN (media->pipeline));
+
+  while (!running && gst_iterator_next (elements, &item) == GST_ITERATOR_OK) {
+    g_autoptr (GstIterator) pads = gst_element_iterate_pads (g_value_get_object (&item));
+    while (!running && gst_iterator_next (pads, &pad) == GST_ITERATOR_OK) {
+      running = gst_pad_get_task_state (g_value_get_object (&pad)) == GST_TASK_STARTED;
+      g_value_reset (&pad);
+    }
+    g_value_reset (&item);
+  }
+  g_value_unset (&item);
+  g_value_unset (&pad);
+  return running;
+}
+
+/*
+ * The next frame, or NULL at the end or after an error.
+ *
+ * decodebin drops the error of a demuxer that fails while it is being plugged in (it takes that for one more element
+ * that does not fit, and waits for streams for ever). What is left is a pipeline in which no thread runs; seen at two
+ * polls, before any frame has come, it stands for that error. Other sources than files may have threads of their own.
+ */
 static GstSample *
 pull (Media *media)
 {
+  guint idle_polls = 0;
   for (;;) {
     gboolean failed = media->error != NULL;
-    GstSample *sample =
-        gst_app_sink_try_pull_sample (media->sink, failed ? DRAIN_TIMEOUT : POLL_INTERVAL);
+    GstSample *sample = gst_app_sink_try_pull_sample (media->sink, failed ? PATIENCE : POLL);
     read_bus (media);
     if (sample)
       return sample;
     if (failed || gst_app_sink_is_eos (media->sink))
       return NULL;
+    idle_polls = media->remote || media->n_read > 0 || is_running (media) ? 0 : idle_polls + 1;
+    if (idle_polls == 2 && !media->error)
+      g_set_error (&media->error, CLIP_ERROR, CLIP_ERROR_FORMAT, "%s: nothing in it can be decoded",
+                   media->file);
   }
 }
 
@@ -266,8 +341,12 @@ media_read (Media *media, GError **error)
     if (media->error)
       g_clear_pointer (&sample, gst_sample_unref);
   }
+  if (!sample && media->n_read == 0 && !media->error)
+    g_set_error (&media->error, CLIP_ERROR, CLIP_ERROR_FORMAT, "%s: no frame of it can be decoded",
+                 media->file);
   if (sample) {
     gint64 duration;
+    media->n_read++;
     GstClockTime length = GST_BUFFER_DURATION (gst_sample_get_buffer (sample));
     media->position = media_get_time (media, sample);
     if (!GST_CLOCK_TIME_IS_VALID (media->duration) &&

@@ -52,8 +52,7 @@ append_quoted (GString *text, const char *value)
 static void
 append_new_line (JsonLine *line)
 {
-  if (line->pretty)
-    g_string_append_printf (line->text, "\n%*s", 2 * line->depth, "");
+  g_string_append_printf (line->text, "\n%*s", 2 * line->depth, "");
 }
 
 /* What stands before every value: a comma, and the member's name. */
@@ -62,9 +61,8 @@ append_name (JsonLine *line, const char *name)
 {
   if (!line->first)
     g_string_append_c (line->text, ',');
-  /* in an array, elements go on in the same line */
-  if (line->depth > 0 && name)
-    append_new_line (line);
+  if (line->pretty && name)
+    append_new_line (line); /* elements of an array go on in the same line */
   else if (!line->first)
     g_string_append_c (line->text, ' ');
   line->first = FALSE;
@@ -87,7 +85,7 @@ void
 json_line_end (JsonLine *line, char bracket)
 {
   line->depth--;
-  if (bracket == '}' && !line->first)
+  if (line->pretty && bracket == '}' && !line->first)
     append_new_line (line);
   g_string_append_c (line->text, bracket);
   line->first = FALSE;
