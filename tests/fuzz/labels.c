@@ -29,7 +29,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
   g_autoptr (GError) file_error = NULL, text_error = NULL;
   g_autoptr (GBytes) bytes = g_bytes_new (data, size);
-  g_autofree char *text = g_strndup ((const char *) data, size);
+  g_autofree char *text = g_strndup (size ? (const char *) data : "", size);
   g_autoptr (ClipLabels) file = clip_labels_parse_bytes (bytes, "fuzz", &file_error);
   g_autoptr (ClipLabels) list = clip_labels_parse (text, &text_error);
 
