@@ -54,6 +54,7 @@ fi
 readable ()
 {
   awk '
+    BEGIN { second = -1 }
     {
       pts = match($0, /"pts": *[0-9.]+/) ? substr($0, RSTART + 6, RLENGTH - 6) + 0 : -1
       if (pts >= 0 && int(pts) == second)
