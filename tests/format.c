@@ -320,8 +320,8 @@ resized_component (const Frame *frame, int c, int size)
   const int width = (frame->width + across) >> across, height = (frame->height + down) >> down;
   const double scale_x = (double) frame->width / size / (1 << across),
                scale_y = (double) frame->height / size / (1 << down);
-  g_autofree double *in = g_new (double, (gsize) width *height),
-                    *half = g_new (double, (gsize) size *height);
+  g_autofree double *in = g_new0 (double, (gsize) width *height),
+                    *half = g_new0 (double, (gsize) size *height);
   double *out = g_new (double, (gsize) size *size);
   for (int y = 0; y < height; y++)
     for (int x = 0; x < width; x++)

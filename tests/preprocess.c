@@ -67,7 +67,6 @@ make_picture (const char *kind, gsize n)
 static void
 check_golden (const char *line)
 {
-  static const char *const modes[] = { "shortest", "squash", "longest", NULL };
   g_auto (GStrv) field = g_strsplit (line, "\t", 8);
   g_assert_cmpint (g_strv_length (field), ==, 8);
   const int width = atoi (field[2]), height = atoi (field[3]), size = atoi (field[4]);
@@ -75,17 +74,17 @@ check_golden (const char *line)
   const ClipPreprocessConfig config = {
     .size = size,
     .filter = g_str_equal (field[5], "bilinear") ? CLIP_FILTER_BILINEAR : CLIP_FILTER_BICUBIC,
+    .resize_mode = g_str_equal (field[6], "squash")    ? CLIP_RESIZE_SQUASH
+                   : g_str_equal (field[6], "longest") ? CLIP_RESIZE_LONGEST
+                                                       : CLIP_RESIZE_SHORTEST,
     .std = { 1, 1, 1 },
   };
-  ClipPreprocessConfig with_mode = config;
-  while (!g_str_equal (modes[with_mode.resize_mode], field[6]))
-    with_mode.resize_mode++;
   const ClipFrameInfo frame = { .format = channels == 1 ? "GRAY8" : field[0],
                                 .width = width,
                                 .height = height,
                                 .premultiply_alpha = TRUE };
   g_autoptr (GError) error = NULL;
-  g_autoptr (ClipPreprocess) preprocess = clip_preprocess_new (&with_mode, &frame, &error);
+  g_autoptr (ClipPreprocess) preprocess = clip_preprocess_new (&config, &frame, &error);
   g_assert_no_error (error);
   g_autofree guint8 *picture = make_picture (field[1], (gsize) width * height * channels);
   const gsize n = 3 * (gsize) size * size;

@@ -3,20 +3,26 @@
  * wrap on their way, in any order, and the vector versions use that. */
 #include "core/kernels/resize.h"
 
+#include <string.h>
+
 void
 clip_gather_c (guint32 *quads, const guint8 *const rows[CLIP_BAND_ROWS], gsize n_bytes,
                const ClipGather *gather, gsize n_loads)
 {
-  for (gsize load = 0; load < n_loads; load++)
-    for (int q = 0; q < gather->n_quads; q++) {
-      guint32 *quad = quads + load * gather->advance + gather->offset[q];
-      for (int row = 0; row < CLIP_BAND_ROWS; row++) {
-        quad[row] = 0;
-        for (int t = 0; t < 4; t++) {
-          const gsize byte = load * gather->step + gather->pick[4 * q + t];
-          if (byte < n_bytes)
-            quad[row] |= (guint32) rows[row][byte] << 8 * t;
-        }
+  for (gsize load = 0; load < n_loads; load++, quads += gather->advance)
+    for (int row = 0; row < CLIP_BAND_ROWS; row++) {
+      const gsize at = load * gather->step;
+      guint8 tail[16] = { 0 };
+      const guint8 *bytes = tail;
+      if (at + 16 <= n_bytes)
+        bytes = rows[row] + at;
+      else if (at < n_bytes)
+        memcpy (tail, rows[row] + at, n_bytes - at);
+      for (int q = 0; q < gather->n_quads; q++) {
+        const guint8 *pick = gather->pick + 4 * q;
+        quads[gather->offset[q] + row] = (guint32) bytes[pick[0]] | (guint32) bytes[pick[1]] << 8 |
+                                         (guint32) bytes[pick[2]] << 16 |
+                                         (guint32) bytes[pick[3]] << 24;
       }
     }
 }

@@ -76,9 +76,10 @@ measure (const Case *c)
     us[i] = g_get_monotonic_time () - start;
   }
   qsort (us, RUNS, sizeof us[0], compare);
+  const gint64 median = us[RUNS / 2];
   g_print ("%-10s %4d×%-4d -> %d  %-13s  fastest %6.3f ms  median %6.3f ms\n", c->format, c->width,
            c->height, c->size, c->order == CLIP_YUV_CONVERT_FIRST ? "convert first" : "",
-           us[0] / 1e3, us[RUNS / 2] / 1e3);
+           us[0] / 1e3, median / 1e3);
 }
 
 int
