@@ -3,17 +3,9 @@
 #pragma once
 #include "core/base/json.h"
 #include "core/text/tokenizer.h"
+#include "tests/testing.h"
 
 #include <string.h>
-
-/* A file of ../shared, NULL where that folder is absent. */
-static inline char *
-shared_file (const char *name)
-{
-  const char *shared = g_getenv ("CLIP_SHARED");
-  g_autofree char *path = g_build_filename (shared ? shared : "../shared", name, NULL);
-  return g_file_test (path, G_FILE_TEST_EXISTS) ? g_steal_pointer (&path) : NULL;
-}
 
 static inline char *
 describe_ids (const gint32 *ids, guint n)
@@ -61,4 +53,32 @@ assert_golden_tokens (const ClipTokenizer *tokenizer, const char *path, guint li
     assert_tokens (tokenizer, json_object_get_string_member (object, "text"), expected->str, limit);
   }
   return n;
+}
+
+/* @vocabulary and @golden: files of tests/golden/text; @vocabulary NULL: CLIP's own. */
+static inline void
+assert_golden_vocabulary (const char *vocabulary, const char *golden)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *path = g_test_build_filename (G_TEST_DIST, "golden", "text", golden, NULL);
+  g_autofree char *file =
+      vocabulary ? g_test_build_filename (G_TEST_DIST, "golden", "text", vocabulary, NULL) : NULL;
+  g_autoptr (ClipTokenizer) tokenizer =
+      file ? clip_tokenizer_load (file, &error) : clip_tokenizer_clip ();
+  g_assert_no_error (error);
+  g_assert_cmpuint (assert_golden_tokens (tokenizer, path, 0), >, 0);
+}
+
+/* What clip_tokenizer_parse () says of the bytes: "" or the message. */
+static inline char *
+refusal (const char *bytes, gsize length)
+{
+  g_autoptr (GBytes) copy =
+      g_bytes_new (bytes, length); /* so that a sanitizer sees reads past the end */
+  g_autoptr (GError) error = NULL;
+  g_autoptr (ClipTokenizer) tokenizer = clip_tokenizer_parse (copy, "f", &error);
+  g_assert_true (!tokenizer == !!error);
+  if (error)
+    g_assert_cmpint (error->domain, ==, CLIP_ERROR);
+  return g_strdup (error ? error->message : "");
 }

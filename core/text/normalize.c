@@ -137,36 +137,60 @@ windows_1252_byte (gunichar c)
   return -1;
 }
 
+/* The character whose UTF-8 was read as Windows-1252 at @text, 0 if there is none; *@end: what follows it. */
+static gunichar
+misread_character (const char *text, const char **end)
+{
+  char bytes[4];
+  gsize n = 1;
+  for (gsize i = 0; i < n; i++, text = g_utf8_next_char (text)) {
+    int byte = *text ? windows_1252_byte (g_utf8_get_char (text)) : -1;
+    if (i == 0)
+      n = byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : byte >= 0xC2 ? 2 : 0;
+    if (byte < 0 || n == 0)
+      return 0;
+    bytes[i] = (char) byte;
+  }
+  *end = text;
+  return g_utf8_validate (bytes, (gssize) n, NULL) ? g_utf8_get_char (bytes) : 0;
+}
+
+/* Whether all of @text beyond ASCII reads as misread characters, at least two of them: that is no coincidence. */
+static gboolean
+all_misread (const char *text)
+{
+  int n = 0;
+  while (*text) {
+    if ((guint8) *text < 0x80)
+      text++;
+    else if (misread_character (text, &text))
+      n++;
+    else
+      return FALSE;
+  }
+  return n >= 2;
+}
+
 /*
  * "schÃ¶n" → "schön": UTF-8 that was read as Windows-1252 is a letter and then one to three symbols, each of a certain
- * range. Only first letters that are rare in front of such symbols count: Â Ã Î Ð, â ã ï, ð.
+ * range. Where only parts of a text look like that, only first letters count that are rare in front of such symbols.
  */
 static char *
 fix_mojibake (const char *text)
 {
   GString *out = g_string_sized_new (strlen (text));
+  gboolean all = all_misread (text);
   while (*text) {
-    gunichar lead = g_utf8_get_char (text), c = lead;
-    int n = lead == 0xC2 || lead == 0xC3 || lead == 0xCE || lead == 0xD0 ? 2
-            : lead == 0xE2 || lead == 0xE3 || lead == 0xEF               ? 3
-            : lead == 0xF0                                               ? 4
-                                                                         : 0;
-    char bytes[4];
-    const char *p = text;
-    int i;
-    for (i = 0; i < n && *p; i++, p = g_utf8_next_char (p)) {
-      int byte = windows_1252_byte (g_utf8_get_char (p));
-      if (byte < 0 || (i > 0 && (byte < 0x80 || byte > 0xBF)))
-        break;
-      bytes[i] = (char) byte;
-    }
-    if (n > 0 && i == n && g_utf8_validate (bytes, n, NULL)) {
-      c = g_utf8_get_char (bytes);
-      text = p;
-    } else {
-      text = g_utf8_next_char (text);
-    }
-    g_string_append_unichar (out, c);
+    gunichar lead = g_utf8_get_char (text), c = 0;
+    gboolean certain = lead == 0xC2 || lead == 0xC3 || lead == 0xCE || lead == 0xD0 || /* Â Ã Î Ð */
+                       lead == 0xE2 || lead == 0xE3 || lead == 0xEF || lead == 0xF0; /* â ã ï ð */
+    const char *end = g_utf8_next_char (text);
+    if (lead >= 0xC2 && (all || certain))
+      c = misread_character (text, &end);
+    if (!c)
+      end = g_utf8_next_char (text);
+    g_string_append_unichar (out, c ? c : lead);
+    text = end;
   }
   return g_string_free (out, FALSE);
 }
@@ -259,10 +283,34 @@ remove_controls (const char *text)
   return g_string_free (out, FALSE);
 }
 
+/* Whether what comes before @c never composes with it. */
+static gboolean
+is_boundary (gunichar c)
+{
+  return c < 0x80 || (c < 0x1100 && g_unichar_isalpha (c));
+}
+
+/* In pieces, because composing moves all of the rest for each pair: GLib's time grows with the square of the length. */
+static char *
+compose (const char *text, GNormalizeMode mode)
+{
+  enum { PIECE = 256 };
+  GString *out = g_string_sized_new (strlen (text));
+  while (*text) {
+    const char *end = text;
+    while (*end && (end - text < PIECE || !is_boundary (g_utf8_get_char (end))))
+      end = g_utf8_next_char (end);
+    g_autofree char *piece = g_utf8_normalize (text, end - text, mode);
+    g_string_append (out, piece);
+    text = end;
+  }
+  return g_string_free (out, FALSE);
+}
+
 char *
 clip_normalize_nfc (const char *text)
 {
-  return g_utf8_normalize (text, -1, G_NORMALIZE_NFC);
+  return compose (text, G_NORMALIZE_NFC);
 }
 
 static char *
@@ -364,7 +412,7 @@ clip_normalize_nfd (const char *text)
 char *
 clip_normalize_nfkc (const char *text)
 {
-  return g_utf8_normalize (text, -1, G_NORMALIZE_NFKC);
+  return compose (text, G_NORMALIZE_NFKC);
 }
 
 char *

@@ -22,8 +22,5 @@ char *clip_normalize_bert_clean (const char *text);
 /* BERT: a space on both sides of each CJK ideograph. */
 char *clip_normalize_bert_ideographs (const char *text);
 
-/* Unicode's White_Space, 25 code points (PCRE's \s has U+180E too). */
+/* Unicode's White_Space, 25 code points. */
 gboolean clip_is_space (gunichar c);
-#define CLIP_SPACE_CLASS                                                                           \
-  "\\x09-\\x0D\\x20\\x85\\xA0\\x{1680}\\x{2000}-\\x{200A}\\x{2028}\\x{2029}\\x{202F}\\x{205F}\\x{" \
-  "3000}"

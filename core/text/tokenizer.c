@@ -13,14 +13,13 @@
 
 #include <string.h>
 
-/* %s: added tokens. Caseless: after lower-casing that matters for "'ſ" alone. */
-#define OPENAI_WORDS                                                                               \
-  "(%s)|'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^" CLIP_SPACE_CLASS "\\p{L}\\p{N}]+"
-#define GPT2_WORDS                                                                                 \
-  "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^" CLIP_SPACE_CLASS                              \
-  "\\p{L}\\p{N}]+|[" CLIP_SPACE_CLASS "]+(?![^" CLIP_SPACE_CLASS "])|[" CLIP_SPACE_CLASS "]+"
-
 /* ---------------------------------------------------------------------------------------------------------- object */
+
+static void
+clear_added (gpointer token)
+{
+  g_free (((ClipAddedToken *) token)->text);
+}
 
 ClipTokenizer *
 clip_tokenizer_new (void)
@@ -29,7 +28,8 @@ clip_tokenizer_new (void)
   g_atomic_ref_count_init (&tokenizer->references);
   tokenizer->start = tokenizer->end = -1;
   tokenizer->normalizers = g_array_new (FALSE, FALSE, sizeof (ClipNormalizer));
-  tokenizer->added_ids = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  tokenizer->added = g_array_new (FALSE, FALSE, sizeof (ClipAddedToken));
+  g_array_set_clear_func (tokenizer->added, clear_added);
   return tokenizer;
 }
 
@@ -47,21 +47,23 @@ clip_tokenizer_unref (ClipTokenizer *tokenizer)
   g_return_if_fail (tokenizer);
   if (!g_atomic_ref_count_dec (&tokenizer->references))
     return;
-  g_clear_pointer (&tokenizer->added, g_regex_unref);
-  g_clear_pointer (&tokenizer->words, g_regex_unref);
   g_clear_pointer (&tokenizer->bpe, clip_bpe_free);
   g_clear_pointer (&tokenizer->wordpiece, clip_wordpiece_free);
   g_array_unref (tokenizer->normalizers);
-  g_hash_table_unref (tokenizer->added_ids);
+  g_array_unref (tokenizer->added);
   g_free (tokenizer);
 }
 
 void
 clip_tokenizer_add_token (ClipTokenizer *tokenizer, const char *token, gint32 id)
 {
-  /* OpenAI's pattern is matched against lower-cased text, whatever the case */
-  char *key = tokenizer->openai ? clip_normalize_lower (token, TRUE) : g_strdup (token);
-  g_hash_table_insert (tokenizer->added_ids, key, GINT_TO_POINTER (id));
+  ClipAddedToken added = { g_strdup (token), strlen (token), id };
+  g_array_append_val (tokenizer->added, added);
+  tokenizer->added_starts[(guint8) *token] = 1;
+  if (tokenizer->openai) { /* found in any case */
+    tokenizer->added_starts[(guint8) g_ascii_tolower (*token)] = 1;
+    tokenizer->added_starts[(guint8) g_ascii_toupper (*token)] = 1;
+  }
   tokenizer->vocab_size = MAX (tokenizer->vocab_size, id + 1);
 }
 
@@ -96,48 +98,23 @@ clip_tokenizer_add_bert_normalizers (ClipTokenizer *tokenizer, gboolean clean, g
 static int
 longer_first (gconstpointer a, gconstpointer b)
 {
-  const char *x = *(const char *const *) a, *y = *(const char *const *) b;
-  gsize n = strlen (x), m = strlen (y);
-  return n != m ? (n < m) - (n > m) : strcmp (x, y);
-}
-
-/* "a\.b|c": the added tokens, the longer ones first, since the first alternative that matches is taken. */
-static char *
-added_pattern (const ClipTokenizer *tokenizer)
-{
-  guint n;
-  g_autofree const char **tokens =
-      (const char **) g_hash_table_get_keys_as_array (tokenizer->added_ids, &n);
-  g_autoptr (GString) pattern = g_string_new (NULL);
-  qsort (tokens, n, sizeof *tokens, longer_first);
-  for (guint i = 0; i < n; i++) {
-    g_autofree char *escaped = g_regex_escape_string (tokens[i], -1);
-    g_string_append_printf (pattern, "%s%s", i > 0 ? "|" : "", escaped);
-  }
-  return g_string_free (g_steal_pointer (&pattern), FALSE);
+  const ClipAddedToken *x = a, *y = b;
+  return x->length != y->length ? (x->length < y->length) - (x->length > y->length)
+                                : strcmp (x->text, y->text);
 }
 
 ClipTokenizer *
 clip_tokenizer_finish (ClipTokenizer *tokenizer, const char *name, GError **error)
 {
   g_autoptr (ClipTokenizer) self = tokenizer;
-  g_autoptr (GError) refused = NULL;
   const gint32 largest = MAX (MAX (self->start, self->end), self->pad);
   if (largest >= self->vocab_size)
     return clip_fail_null (error, CLIP_ERROR_FORMAT,
                            "%s: start, end or padding token has the id %d, expected one below %d",
                            name, largest, self->vocab_size);
-  g_autofree char *added = added_pattern (self);
-  g_autofree char *words = self->openai ? g_strdup_printf (OPENAI_WORDS, added) : NULL;
-  /* no G_REGEX_OPTIMIZE: the first match would compile the pattern further, and threads share it */
+  g_array_sort (self->added, longer_first);
   if (self->bpe)
-    self->words =
-        g_regex_new (words ? words : GPT2_WORDS, words ? G_REGEX_CASELESS : 0, 0, &refused);
-  if (!refused && !self->openai && *added)
-    self->added = g_regex_new (added, 0, 0, &refused);
-  if (refused)
-    return clip_fail_null (error, CLIP_ERROR_FORMAT, "%s: added tokens: %s", name,
-                           refused->message);
+    self->words = self->openai ? clip_words_openai : clip_words_gpt2;
   return g_steal_pointer (&self);
 }
 
@@ -192,15 +169,22 @@ normalize (const ClipTokenizer *tokenizer, const char *text)
   return result;
 }
 
-/* The id of the added token @text[0 … length). */
-static gint32
-added_id (const ClipTokenizer *tokenizer, const char *text, gsize length)
+/* The added token that @text begins with, or NULL. */
+static const ClipAddedToken *
+find_added (const ClipTokenizer *tokenizer, const char *text)
 {
-  g_autofree char *token = g_strndup (text, length);
-  g_autofree char *lower = tokenizer->openai ? clip_normalize_lower (token, TRUE) : NULL;
-  return GPOINTER_TO_INT (g_hash_table_lookup (tokenizer->added_ids, lower ? lower : token));
+  if (!tokenizer->added_starts[(guint8) *text])
+    return NULL;
+  for (guint i = 0; i < tokenizer->added->len; i++) {
+    const ClipAddedToken *added = &g_array_index (tokenizer->added, ClipAddedToken, i);
+    if (tokenizer->openai ? g_ascii_strncasecmp (text, added->text, added->length) == 0
+                          : strncmp (text, added->text, added->length) == 0)
+      return added;
+  }
+  return NULL;
 }
 
+/* @text holds added tokens only with OpenAI's rules, where they are words like others. */
 static void
 encode_plain (const ClipTokenizer *tokenizer, GArray *ids, const char *text)
 {
@@ -209,17 +193,14 @@ encode_plain (const ClipTokenizer *tokenizer, GArray *ids, const char *text)
     clip_wordpiece_encode (tokenizer->wordpiece, ids, normal);
     return;
   }
-  g_autoptr (GMatchInfo) match = NULL;
-  g_regex_match (tokenizer->words, normal, 0, &match);
-  for (; g_match_info_matches (match); g_match_info_next (match, NULL)) {
-    int from, to;
-    if (tokenizer->openai && g_match_info_fetch_pos (match, 1, &from, &to) && from >= 0 &&
-        to > from) {
-      gint32 id = added_id (tokenizer, normal + from, (gsize) (to - from));
-      g_array_append_val (ids, id);
-    } else if (g_match_info_fetch_pos (match, 0, &from, &to)) {
-      clip_bpe_encode (tokenizer->bpe, ids, normal + from, (gsize) (to - from));
-    }
+  for (const char *p = normal; *p;) {
+    const ClipAddedToken *added = tokenizer->openai ? find_added (tokenizer, p) : NULL;
+    gsize length = added ? added->length : tokenizer->words (p);
+    if (added)
+      g_array_append_val (ids, added->id);
+    else
+      clip_bpe_encode (tokenizer->bpe, ids, p, length);
+    p = length > 0 ? p + length : g_utf8_next_char (p);
   }
 }
 
@@ -227,18 +208,19 @@ encode_plain (const ClipTokenizer *tokenizer, GArray *ids, const char *text)
 static void
 encode_text (const ClipTokenizer *tokenizer, GArray *ids, const char *text)
 {
-  g_autoptr (GMatchInfo) match = NULL;
-  int done = 0, from, to;
-  if (tokenizer->added)
-    g_regex_match (tokenizer->added, text, 0, &match);
-  for (; match && g_match_info_matches (match); g_match_info_next (match, NULL), done = to) {
-    g_match_info_fetch_pos (match, 0, &from, &to);
-    g_autofree char *between = g_strndup (text + done, (gsize) (from - done));
+  const char *done = text;
+  for (const char *p = text; *p && !tokenizer->openai;) {
+    const ClipAddedToken *added = find_added (tokenizer, p);
+    if (!added) {
+      p++; /* by bytes: a token's first byte is a character's first byte */
+      continue;
+    }
+    g_autofree char *between = g_strndup (done, (gsize) (p - done));
     encode_plain (tokenizer, ids, between);
-    gint32 id = added_id (tokenizer, text + from, (gsize) (to - from));
-    g_array_append_val (ids, id);
+    g_array_append_val (ids, added->id);
+    done = p += added->length;
   }
-  encode_plain (tokenizer, ids, text + done);
+  encode_plain (tokenizer, ids, done);
 }
 
 GArray *

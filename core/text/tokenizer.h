@@ -4,11 +4,18 @@
 #include "core/base/json.h"
 #include "core/text/bpe.h"
 #include "core/text/wordpiece.h"
+#include "core/text/words.h"
 
 #define CLIP_START "<|startoftext|>"
 #define CLIP_END "<|endoftext|>"
 
 typedef char *(*ClipNormalizer) (const char *text);
+
+typedef struct {
+  char *text;
+  gsize length;
+  gint32 id;
+} ClipAddedToken;
 
 struct _ClipTokenizer {
   gatomicrefcount references;
@@ -16,15 +23,15 @@ struct _ClipTokenizer {
   gint32 start, end; /* -1: none is written */
   gint32 pad;
 
-  /* Text → words. CLIP's own: OpenAI's cleaning, then added tokens are words like others (and found in any case). All
-   * others: added tokens are cut out first, then the normalizers run over what lies between. */
-  gboolean openai, lower; /* @lower: with @openai */
-  GArray *normalizers;    /* ClipNormalizer; NULL with @openai */
-  GRegex *added;          /* finds added tokens; group 1 of @words with @openai; may be NULL */
-  GHashTable *added_ids;  /* char * → id */
-  GRegex *words;          /* byte-pair encoding: what a word is */
-  gboolean byte_level;    /* the file said so (tokenizer.json) */
-  gboolean prefix_space;  /* a space in front of a text that begins with none */
+  /* Text → words. CLIP's own: OpenAI's cleaning, then added tokens are words like others, in any case. All others: added
+   * tokens are cut out first, then the normalizers run over what lies between. */
+  gboolean openai, lower;   /* @lower: with @openai */
+  GArray *normalizers;      /* ClipNormalizer; empty with @openai */
+  GArray *added;            /* ClipAddedToken, the longest first: the first that fits is taken */
+  guint8 added_starts[256]; /* 1: one of them begins with this byte */
+  ClipWords words;          /* byte-pair encoding: what a word is */
+  gboolean byte_level;      /* the file said so (tokenizer.json) */
+  gboolean prefix_space;    /* a space in front of a text that begins with none */
 
   /* Words → ids: one of both. */
   ClipBpe *bpe;
@@ -54,7 +61,7 @@ void clip_tokenizer_add_bert_normalizers (ClipTokenizer *tokenizer, gboolean cle
                                           gboolean lower);
 char *
 clip_normalize_lower_each (const char *text); /* clip_normalize_lower () without final sigma */
-/* Compiles the patterns. Takes @tokenizer; NULL with @error where something does not fit ("NAME: …"). */
+/* Checks and completes. Takes @tokenizer; NULL with @error where something does not fit ("NAME: …"). */
 ClipTokenizer *clip_tokenizer_finish (ClipTokenizer *tokenizer, const char *name, GError **error);
 
 /* tokenizer-json.c: { token: id } as a hash of char * → GINT_TO_POINTER (id); the file of that name. */

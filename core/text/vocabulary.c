@@ -20,8 +20,8 @@
 #include <gio/gio.h>
 #include <string.h>
 
-#define MAX_INFLATED (256 * 1024 * 1024)
-#define CLIP_MERGES (49152 - 256 - 2) /* lines used of a longer file, as OpenAI does */
+#define MAX_INFLATED (64 * 1024 * 1024) /* twenty times the longest vocabulary known */
+#define CLIP_MERGES (49152 - 256 - 2)   /* lines used of a longer file, as OpenAI does */
 
 /* ------------------------------------------------------------------------------------------------------------ gzip */
 
