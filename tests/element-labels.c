@@ -281,7 +281,8 @@ expect_message (Bench *bench, guint n_labels, guint n_appeared, guint n_disappea
   g_autoptr (GstMessage) message = bench_pop (bench, GST_MESSAGE_ELEMENT);
   g_assert_nonnull (message);
   const GstStructure *structure = gst_message_get_structure (message);
-  g_test_message ("%" GST_PTR_FORMAT, structure);
+  g_autofree char *text = gst_structure_to_string (structure);
+  g_test_message ("%s", text);
   GstClockTime time;
   g_assert_true (gst_structure_has_name (structure, "clipclassify"));
   g_assert_cmpuint (length_of (structure, "labels"), ==, n_labels);
