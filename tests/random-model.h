@@ -95,6 +95,7 @@ random_vector (RandomModel *model, float centre, float scale, const char *name, 
   random_tensor (model, CLIP_DTYPE_F32, centre, scale, name, 1, n, 1, 1, 1);
 }
 
+/* NAME, NAME.weight and NAME.bias as `name`, `weight` and `bias` */
 #define RANDOM_NAME(...)                                                                                               \
   g_autofree char *name = g_strdup_printf (__VA_ARGS__);                                                               \
   g_autofree char *weight = g_strconcat (name, ".weight", NULL), *bias = g_strconcat (name, ".bias", NULL)
@@ -146,6 +147,41 @@ random_vit (RandomModel *model, ClipDtype dtype, int grid, int patch, int width,
   /* stored [in, out] */
   random_tensor (model, dtype == CLIP_DTYPE_I8 ? CLIP_DTYPE_F32 : dtype, 0, sqrt (3. / width), "visual.proj", 2, width,
                  embed_dim, 1, 1);
+}
+
+static inline void
+random_text (RandomModel *model, ClipDtype dtype, int vocabulary, int context, int width, int layers, int mlp_width,
+             int embed_dim)
+{
+  random_matrix (model, dtype, "token_embedding.weight", vocabulary, width);
+  random_tensor (model, CLIP_DTYPE_F32, 0, 0.5f, "positional_embedding", 2, context, width, 1, 1);
+  random_blocks (model, dtype, "transformer.resblocks", layers, width, mlp_width);
+  random_norm (model, width, "", "ln_final");
+  random_tensor (model, dtype == CLIP_DTYPE_I8 ? CLIP_DTYPE_F32 : dtype, 0, sqrt (3. / width), "text_projection", 2, width,
+                 embed_dim, 1, 1);
+}
+
+static inline void
+random_bert (RandomModel *model, ClipDtype dtype, int vocabulary, int context, int width, int layers, int mlp_width,
+             int head_width, int embed_dim)
+{
+  random_matrix (model, dtype, "text.transformer.embeddings.word_embeddings.weight", vocabulary, width);
+  random_matrix (model, dtype, "text.transformer.embeddings.position_embeddings.weight", context, width);
+  random_matrix (model, dtype, "text.transformer.embeddings.token_type_embeddings.weight", 2, width);
+  random_norm (model, width, "text.transformer.embeddings.", "LayerNorm");
+  for (int i = 0; i < layers; i++) {
+    g_autofree char *layer = g_strdup_printf ("text.transformer.encoder.layer.%d.", i);
+    random_linear (model, dtype, width, width, layer, "attention.self.query");
+    random_linear (model, dtype, width, width, layer, "attention.self.key");
+    random_linear (model, dtype, width, width, layer, "attention.self.value");
+    random_linear (model, dtype, width, width, layer, "attention.output.dense");
+    random_norm (model, width, layer, "attention.output.LayerNorm");
+    random_linear (model, dtype, mlp_width, width, layer, "intermediate.dense");
+    random_linear (model, dtype, width, mlp_width, layer, "output.dense");
+    random_norm (model, width, layer, "output.LayerNorm");
+  }
+  random_matrix (model, dtype, "text.proj.0.weight", head_width, width);
+  random_matrix (model, dtype, "text.proj.2.weight", embed_dim, head_width);
 }
 
 static inline void

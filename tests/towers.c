@@ -4,6 +4,7 @@
  * (to the bit), the batch a row comes in, what stands after the end token.
  */
 #include "core/model/session.h"
+#include "tests/reference.h"
 #include "tests/testing.h"
 
 #include <math.h>
@@ -105,17 +106,11 @@ static const Fixture fixtures[] = {
   },
 };
 
-static char *
-shared_file (const char *name)
-{
-  const char *shared = g_getenv ("CLIP_SHARED");
-  return g_build_filename (shared ? shared : "../shared", "conformance", name, NULL);
-}
-
 static ClipArray *
 read_expected (const Fixture *fixture, const char *name, const char *dtype)
 {
-  g_autofree char *path = shared_file (fixture->expected);
+  g_autofree char *name_below = g_build_filename ("conformance", fixture->expected, NULL);
+  g_autofree char *path = shared_path (name_below);
   g_autoptr (GError) error = NULL;
   ClipArray *array = clip_array_read (path, name, dtype, &error);
   g_assert_no_error (error);
@@ -154,11 +149,9 @@ static void
 test_fixture (const void *data)
 {
   const Fixture *fixture = data;
-  g_autofree char *path = shared_file (fixture->weights);
-  if (!g_file_test (path, G_FILE_TEST_EXISTS)) {
-    g_test_skip ("no ../shared/conformance");
+  g_autofree char *name = g_build_filename ("conformance", fixture->weights, NULL), *path = shared_path (name);
+  if (!path)
     return;
-  }
   g_autoptr (GError) error = NULL;
   ClipCheckpoint *checkpoint = clip_checkpoint_open (path, &error);
   g_assert_no_error (error);
@@ -183,10 +176,176 @@ test_fixture (const void *data)
   text->free (text);
 }
 
+/* ------------------------------------------------------------------------------- random weights, double precision */
+
+typedef struct {
+  const char *name;
+  NewTower make;
+  ClipDtype dtype;
+  ClipConfig config;
+} RandomCase;
+
+/* Sizes that are no multiple of anything; head size 12. */
+#define SMALL_VIT                                                                                                      \
+  {                                                                                                                    \
+    .embed_dim = 21, .image = { CLIP_IMAGE_VIT, 15, 5, 36, 2, 3, 50, CLIP_ACTIVATION_QUICK_GELU, 1e-5f }               \
+  }
+#define SMALL_TEXT                                                                                                     \
+  {                                                                                                                    \
+    .embed_dim = 21, .text = { CLIP_TEXT_CLIP, 13, 70, 36, 3, 3, 50, CLIP_ACTIVATION_QUICK_GELU, 1e-5f, 0 }            \
+  }
+#define SMALL_BERT                                                                                                     \
+  {                                                                                                                    \
+    .embed_dim = 21, .text = { CLIP_TEXT_BERT, 13, 70, 36, 2, 3, 50, CLIP_ACTIVATION_GELU, 1e-12f, 0 }                 \
+  }
+#define SMALL_LITE(size)                                                                                               \
+  {                                                                                                                    \
+    .embed_dim = 21, .image = { CLIP_IMAGE_EFFICIENTNET, size, 0, 0, 0, 0, 0, CLIP_ACTIVATION_RELU6, 1e-3f }           \
+  }
+
+static const RandomStage small_stages[7] = {
+  { 1, 3, 1, 7 }, { 2, 3, 6, 9 }, { 2, 5, 6, 10 }, { 1, 3, 6, 12 }, { 2, 5, 6, 17 }, { 2, 5, 6, 20 }, { 1, 3, 6, 30 },
+};
+
+static const RandomCase random_cases[] = {
+  { "vit-f32", clip_vit_new, CLIP_DTYPE_F32, SMALL_VIT },
+  { "vit-f16", clip_vit_new, CLIP_DTYPE_F16, SMALL_VIT },
+  { "vit-bf16", clip_vit_new, CLIP_DTYPE_BF16, SMALL_VIT },
+  { "vit-i8", clip_vit_new, CLIP_DTYPE_I8, SMALL_VIT },
+  { "text-f32", clip_text_new, CLIP_DTYPE_F32, SMALL_TEXT },
+  { "text-f16", clip_text_new, CLIP_DTYPE_F16, SMALL_TEXT },
+  { "text-i8", clip_text_new, CLIP_DTYPE_I8, SMALL_TEXT },
+  { "bert-f32", clip_bert_new, CLIP_DTYPE_F32, SMALL_BERT },
+  { "bert-i8", clip_bert_new, CLIP_DTYPE_I8, SMALL_BERT },
+  { "efficientnet-f32", clip_efficientnet_new, CLIP_DTYPE_F32, SMALL_LITE (32) },
+  { "efficientnet-odd", clip_efficientnet_new, CLIP_DTYPE_F16, SMALL_LITE (53) },
+  { "efficientnet-i8", clip_efficientnet_new, CLIP_DTYPE_I8, SMALL_LITE (64) },
+};
+
+#define BATCH 3
+#define LENGTH 11
+
+static void
+fill_model (RandomModel *model, const RandomCase *c)
+{
+  const ClipImageConfig *image = &c->config.image;
+  const ClipTextConfig *text = &c->config.text;
+  const int embed_dim = c->config.embed_dim;
+  random_vector (model, 0, 1, "visual.sign", 1); /* tells the naming scheme of a file without an image tower */
+  if (c->make == clip_vit_new)
+    random_vit (model, c->dtype, image->image_size / image->patch_size, image->patch_size, image->width, image->layers,
+                image->mlp_width, embed_dim);
+  else if (c->make == clip_efficientnet_new)
+    random_efficientnet (model, c->dtype, 8, small_stages, 40, embed_dim);
+  else if (c->make == clip_text_new)
+    random_text (model, c->dtype, text->vocab_size, text->context_length, text->width, text->layers, text->mlp_width,
+                 embed_dim);
+  else
+    random_bert (model, c->dtype, text->vocab_size, text->context_length, text->width, text->layers, text->mlp_width, 44,
+                 embed_dim);
+}
+
+static void
+test_random (const void *data)
+{
+  const RandomCase *c = data;
+  const int embed_dim = c->config.embed_dim, size = c->config.image.image_size;
+  const gboolean is_text = c->config.text.width > 0;
+  RandomModel model = random_model ();
+  fill_model (&model, c);
+
+  /* texts that end early, at once, and never */
+  static const gint32 tokens[BATCH][LENGTH] = {
+    { 67, 3, 9, 69, 0 }, { 69 }, { 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 },
+  };
+  g_autofree float *pixels = g_new (float, BATCH * 3 * MAX (size * size, 1));
+  for (int i = 0; i < BATCH * 3 * size * size; i++)
+    pixels[i] = 2 * random_next (&model);
+
+  float expected[BATCH * 64];
+  for (int b = 0; b < BATCH; b++) {
+    const float *picture = pixels + (gsize) b * 3 * size * size;
+    g_autofree double *y = c->make == clip_vit_new            ? ref_vit (&model, picture, &c->config)
+                           : c->make == clip_efficientnet_new ? ref_efficientnet (&model, picture, &c->config, small_stages)
+                           : c->make == clip_text_new         ? ref_text (&model, tokens[b], LENGTH, &c->config)
+                                                              : ref_bert (&model, tokens[b], LENGTH, &c->config);
+    for (int i = 0; i < embed_dim; i++)
+      expected[b * embed_dim + i] = y[i];
+  }
+
+  g_autoptr (GError) error = NULL;
+  g_autoptr (ClipWeights) weights = random_weights (&model);
+  ClipTower *tower = c->make (weights, &c->config, &error);
+  g_assert_no_error (error);
+  const Fixture fixture = { .config = c->config };
+  check_tower (&fixture, tower, c->name, expected, is_text ? (const void *) tokens : pixels,
+               is_text ? sizeof tokens[0] : 3 * (gsize) size * size * sizeof (float), BATCH, is_text ? LENGTH : 0);
+  tower->free (tower);
+  random_model_clear (&model);
+}
+
+/* What stands after the end token, ids outside the vocabulary. */
+static void
+test_ids (void)
+{
+  static const ClipConfig config = SMALL_TEXT;
+  const RandomCase c = { "ids", clip_text_new, CLIP_DTYPE_F32, config };
+  static const gint32 tokens[4][5] = { { 5, 6, 69, 0, 0 }, { 5, 6, 69, 69, 12 }, { 5, 0, 69, 0, 0 }, { 5, -9, 69, 70, 1 << 30 } };
+  float out[4][21];
+  RandomModel model = random_model ();
+  fill_model (&model, &c);
+  g_autoptr (ClipWeights) weights = random_weights (&model);
+  ClipTower *tower = clip_text_new (weights, &config, NULL);
+  ClipSession session = session_with (2);
+  for (int b = 0; b < 4; b++)
+    tower->forward (tower, &session, out[b], tokens[b], 1, 5);
+  g_assert_cmpmem (out[0], sizeof out[0], out[1], sizeof out[1]);
+  g_assert_cmpmem (out[2], sizeof out[2], out[3], sizeof out[3]);
+  session_clear (&session);
+  tower->free (tower);
+  random_model_clear (&model);
+}
+
+/* A tower whose weights are missing says which, and leaks nothing. */
+static void
+test_missing (void)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (random_cases); i++) {
+    const RandomCase *c = &random_cases[i];
+    RandomModel model = random_model ();
+    fill_model (&model, c);
+    const guint n = model.tensors->len;
+    for (guint removed = 1; removed < n; removed += 1 + n / 40) {
+      RandomModel rest = model;
+      rest.tensors = g_array_copy (model.tensors);
+      const char *name = g_array_index (rest.tensors, ClipTensor, removed).name;
+      /* without its depthwise kernel a stage's second block is not there at all */
+      const gboolean optional =
+          g_str_has_suffix (name, ".1.conv_dw.weight") || g_str_equal (name, "visual.head.proj.bias");
+      g_array_remove_index (rest.tensors, removed);
+      g_autoptr (GError) error = NULL;
+      g_autoptr (ClipWeights) weights = random_weights (&rest);
+      ClipTower *tower = c->make (weights, &c->config, &error);
+      if (!optional)
+        check_error (name, tower, error, CLIP_ERROR_TENSOR, "");
+      if (tower)
+        tower->free (tower);
+      g_array_unref (rest.tensors);
+    }
+    random_model_clear (&model);
+  }
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
+  for (guint i = 0; i < G_N_ELEMENTS (random_cases); i++) {
+    g_autofree char *path = g_strdup_printf ("/towers/random/%s", random_cases[i].name);
+    g_test_add_data_func (path, &random_cases[i], test_random);
+  }
+  g_test_add_func ("/towers/ids", test_ids);
+  g_test_add_func ("/towers/missing", test_missing);
   for (guint i = 0; i < G_N_ELEMENTS (fixtures); i++) {
     g_autofree char *path = g_strdup_printf ("/towers/%s", fixtures[i].name);
     g_test_add_data_func (path, &fixtures[i], test_fixture);

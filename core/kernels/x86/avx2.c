@@ -4,6 +4,7 @@
 
 #include "core/kernels/x86/vector-avx2.h"
 
+#include "core/kernels/x86/unrolled.h"
 #include "core/kernels/x86/rows.h"
 #include "core/kernels/x86/depthwise.h"
 #include "core/kernels/x86/gemm.h"

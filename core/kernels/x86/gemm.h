@@ -5,13 +5,6 @@
 
 #define GROUP_VECTORS (CLIP_GROUP / LANES)
 
-/* Every loop whose bounds are constants in the caller is unrolled, so that the sums are registers. */
-#ifdef __clang__
-#define UNROLLED _Pragma ("unroll")
-#else
-#define UNROLLED _Pragma ("GCC unroll 16")
-#endif
-
 static inline __attribute__ ((always_inline)) void
 tile (const ClipGemm *g, int row, int column, int groups, int rows)
 {
