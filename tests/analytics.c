@@ -113,7 +113,7 @@ int
 main (int argc, char **argv)
 {
   g_print ("1..0 # SKIP built without gstreamer-analytics\n");
-  return 77;
+  return 0;
 }
 
 #endif

@@ -132,6 +132,25 @@ test_labels_file (void)
   g_remove (path);
 }
 
+/* What was cut is named in a warning, at the start and later. */
+static void
+test_long_label (void)
+{
+  g_autofree char *name = g_strnfill (300, 'x');
+  g_autofree char *property = g_strdup_printf ("labels=%s;b", name);
+  const char *properties[] = { property, NULL };
+  g_auto (Bench) bench = bench_new (CAPS, properties);
+  for (int i = 0; i < 2; i++) {
+    g_autoptr (GstMessage) message = gst_bus_timed_pop_filtered (
+        bench.bus, 20 * GST_SECOND, GST_MESSAGE_WARNING | GST_MESSAGE_ERROR);
+    g_autoptr (GError) warning = NULL;
+    g_assert_true (message && GST_MESSAGE_TYPE (message) == GST_MESSAGE_WARNING);
+    gst_message_parse_warning (message, &warning, NULL);
+    g_assert_nonnull (strstr (warning->message, name));
+    g_object_set (bench.element, "prompts", "none", NULL);
+  }
+}
+
 /* --------------------------------------------------------------------------------------------------------- playing */
 
 static gboolean
@@ -359,6 +378,7 @@ add_tests (void)
   g_test_add_func ("/labels/embedding-only", test_embedding_only);
   g_test_add_func ("/labels/restart", test_restart);
   g_test_add_func ("/labels/file", test_labels_file);
+  g_test_add_func ("/labels/long", test_long_label);
   g_test_add_func ("/labels/change", test_change);
   g_test_add_func ("/labels/bad-change", test_bad_change);
   g_test_add_func ("/labels/reporting", test_reporting);

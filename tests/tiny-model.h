@@ -9,7 +9,7 @@ enum {
   TINY_WIDTH = 64, /* one head, as CLIP's are 64 wide */
   TINY_LAYERS = 2,
   TINY_EMBED = 24,
-  TINY_CONTEXT = 16,
+  TINY_CONTEXT = 77,
 };
 
 /* Writes an OpenCLIP directory with random weights that follow from @seed: open_clip_model.safetensors,

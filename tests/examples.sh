@@ -1,0 +1,34 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# The C and the Python example read the same from the same video: `tests/examples.sh READ-LABELS`, the built C example.
+# Exit status 77 (skipped) where Python has no PyGObject.
+set -eu
+program=$1
+example=$(dirname "$0")/../examples/read-labels.py
+for python in python3 /usr/bin/python3 none; do
+  [ $python != none ] || { echo 'no PyGObject'; exit 77; }
+  $python -c 'import gi; gi.require_version("Gst", "1.0")' 2>/dev/null && break
+done
+
+folder=$(mktemp -d)
+trap 'rm -r "$folder"' EXIT
+gst-launch-1.0 -q videotestsrc num-buffers=35 pattern=ball ! video/x-raw,format=I420,width=160,height=120 ! avimux \
+  ! filesink location="$folder/ball.avi"
+
+"$program" "$folder/ball.avi" 'a white ball;a cat' >"$folder/c.out"
+"$python" "$example" "$folder/ball.avi" 'a white ball;a cat' >"$folder/python.out"
+cat "$folder/c.out"
+diff "$folder/c.out" "$folder/python.out"
+[ "$(wc -l <"$folder/c.out")" = 4 ] # every tenth of 35 frames
+
+# Both end, with the reason, where something is wrong.
+fails ()
+{
+  status=0
+  timeout 60 "$@" || status=$?
+  [ $status = 1 ]
+}
+fails "$program" "$folder/none.avi" 'a cat'
+fails "$program" "$folder/ball.avi" 'a cat;;a dog'
+fails "$python" "$example" "$folder/none.avi" 'a cat'
+fails "$python" "$example" "$folder/ball.avi" 'a cat;;a dog'
