@@ -261,6 +261,82 @@ test_depthwise (void)
   }
 }
 
+static void
+test_pack (void)
+{
+  static const int inputs[] = { 1, 7, 8, 9, 64, 100 };
+  for (guint i = 0; i < G_N_ELEMENTS (inputs); i++) {
+    for (int rows = 1; rows <= CLIP_GROUP; rows += 5) {
+      const int k = inputs[i], stride = k + 3;
+      g_autofree float *x = g_new (float, CLIP_GROUP *stride);
+      g_autofree float *y = g_new (float, k *CLIP_GROUP);
+      fill (x, rows * stride, 1);
+      kernels.pack (y, x, stride, rows, k);
+      for (int j = 0; j < k * CLIP_GROUP; j++) {
+        const int row = j % CLIP_GROUP;
+        g_assert_cmpfloat (y[j], ==, row < rows ? x[row * stride + j / CLIP_GROUP] : 0);
+      }
+    }
+  }
+}
+
+/* Against sums in double precision, every size of tile, with and without bias, sum and clamp. */
+static void
+test_gemm (void)
+{
+  static const int outputs[] = { 1, 15, 16, 17, 40, 64, 65, 80, 112, 139 },
+                   inputs[] = { 1, 3, 27, 200 };
+  if (!kernels.gemm) {
+    g_test_skip ("OpenBLAS does it");
+    return;
+  }
+  for (int rows = 1; rows <= 27; rows++) {
+    for (guint o = 0; o < G_N_ELEMENTS (outputs); o++) {
+      const int n = outputs[o], k = inputs[(rows + o) % G_N_ELEMENTS (inputs)];
+      const int y_stride = n + 5, x_stride = k + 2, groups = (n + CLIP_GROUP - 1) / CLIP_GROUP;
+      const gboolean add = rows & 1, clamp = rows & 2;
+      g_autofree float *x = g_new (float, rows *x_stride), *w = g_new (float, n *k),
+                       *bias = g_new (float, n);
+      g_autofree float *packed = g_new (float, groups *CLIP_GROUP *k);
+      g_autofree float *y = g_new (float, rows *y_stride),
+                       *expected = g_new (float, rows *y_stride);
+      fill (x, rows * x_stride, 1);
+      fill (w, n * k, 1);
+      fill (bias, n, 1);
+      fill (y, rows * y_stride, 1);
+      memcpy (expected, y, rows * y_stride * sizeof *y);
+      for (int g = 0; g < groups; g++)
+        clip_pack_c (packed + g * CLIP_GROUP * k, w + g * CLIP_GROUP * k, k,
+                     MIN (CLIP_GROUP, n - g * CLIP_GROUP), k);
+      for (int r = 0; r < rows; r++) {
+        for (int c = 0; c < n; c++) {
+          double sum = (add ? y[r * y_stride + c] : 0) + (o & 1 ? bias[c] : 0);
+          for (int i = 0; i < k; i++)
+            sum += (double) x[r * x_stride + i] * w[c * k + i];
+          expected[r * y_stride + c] = clamp ? CLAMP (sum, 0, 6) : sum;
+        }
+      }
+      const ClipGemm g = {
+        .y = y,
+        .y_stride = y_stride,
+        .x = x,
+        .x_stride = x_stride,
+        .w = packed,
+        .w_stride = CLIP_GROUP * k,
+        .bias = o & 1 ? bias : NULL,
+        .rows = rows,
+        .n = n,
+        .k = k,
+        .add = add,
+        .low = clamp ? 0 : -INFINITY,
+        .high = clamp ? 6 : INFINITY,
+      };
+      kernels.gemm (&g);
+      check_close (y, expected, rows * y_stride, 0, 1e-7f * (4 + k), "gemm");
+    }
+  }
+}
+
 typedef struct {
   const char *name;
   void (*run) (void);
@@ -268,9 +344,14 @@ typedef struct {
 } Case;
 
 static const Case cases[] = {
-  { "expansion", test_expansion },     { "layer-norm", test_layer_norm },
-  { "softmax", test_softmax },         { "add", test_add },
-  { "activations", test_activations }, { "depthwise", test_depthwise },
+  { "expansion", test_expansion },
+  { "layer-norm", test_layer_norm },
+  { "softmax", test_softmax },
+  { "add", test_add },
+  { "activations", test_activations },
+  { "depthwise", test_depthwise },
+  { "pack", test_pack },
+  { "gemm", test_gemm },
 };
 
 static void

@@ -18,7 +18,8 @@ typedef struct {
 static inline RandomModel
 random_model (void)
 {
-  return (RandomModel){ g_array_new (FALSE, TRUE, sizeof (ClipTensor)), g_ptr_array_new_with_free_func (g_free), 1 };
+  return (RandomModel){ g_array_new (FALSE, TRUE, sizeof (ClipTensor)),
+                        g_ptr_array_new_with_free_func (g_free), 1 };
 }
 
 static inline void
@@ -50,14 +51,15 @@ half_of (float value)
 
 /* values = centre ± scale. Returns the data. @dtype: F32, F16, BF16 or I8 (with its scales beside it). */
 static inline const void *
-random_tensor (RandomModel *model, ClipDtype dtype, float centre, float scale, const char *name, int n_dims, gint64 a,
-               gint64 b, gint64 c, gint64 d)
+random_tensor (RandomModel *model, ClipDtype dtype, float centre, float scale, const char *name,
+               int n_dims, gint64 a, gint64 b, gint64 c, gint64 d)
 {
   const gint64 shape[4] = { a, b, c, d };
   gsize n = 1;
   for (int i = 0; i < n_dims; i++)
     n *= shape[i];
-  ClipTensor tensor = { g_strdup (name), dtype, n_dims, { a, b, c, d }, NULL, n * clip_dtype_size (dtype) };
+  ClipTensor tensor = { g_strdup (name), dtype, n_dims,
+                        { a, b, c, d },  NULL,  n * clip_dtype_size (dtype) };
   void *data = g_malloc (tensor.size);
   for (gsize i = 0; i < n; i++) {
     const float value = centre + scale * random_next (model);
@@ -96,12 +98,14 @@ random_vector (RandomModel *model, float centre, float scale, const char *name, 
 }
 
 /* NAME, NAME.weight and NAME.bias as `name`, `weight` and `bias` */
-#define RANDOM_NAME(...)                                                                                               \
-  g_autofree char *name = g_strdup_printf (__VA_ARGS__);                                                               \
-  g_autofree char *weight = g_strconcat (name, ".weight", NULL), *bias = g_strconcat (name, ".bias", NULL)
+#define RANDOM_NAME(...)                                                                           \
+  g_autofree char *name = g_strdup_printf (__VA_ARGS__);                                           \
+  g_autofree char *weight = g_strconcat (name, ".weight", NULL),                                   \
+                  *bias = g_strconcat (name, ".bias", NULL)
 
 static inline void
-random_linear (RandomModel *model, ClipDtype dtype, gint64 out, gint64 in, const char *prefix, const char *layer)
+random_linear (RandomModel *model, ClipDtype dtype, gint64 out, gint64 in, const char *prefix,
+               const char *layer)
 {
   RANDOM_NAME ("%s%s", prefix, layer);
   random_matrix (model, dtype, weight, out, in);
@@ -118,7 +122,8 @@ random_norm (RandomModel *model, gint64 n, const char *prefix, const char *layer
 
 /* The blocks of CLIP's transformers. */
 static inline void
-random_blocks (RandomModel *model, ClipDtype dtype, const char *prefix, int layers, int width, int mlp_width)
+random_blocks (RandomModel *model, ClipDtype dtype, const char *prefix, int layers, int width,
+               int mlp_width)
 {
   for (int i = 0; i < layers; i++) {
     g_autofree char *block = g_strdup_printf ("%s.%d.", prefix, i);
@@ -135,39 +140,44 @@ random_blocks (RandomModel *model, ClipDtype dtype, const char *prefix, int laye
 }
 
 static inline void
-random_vit (RandomModel *model, ClipDtype dtype, int grid, int patch, int width, int layers, int mlp_width,
-            int embed_dim)
+random_vit (RandomModel *model, ClipDtype dtype, int grid, int patch, int width, int layers,
+            int mlp_width, int embed_dim)
 {
-  random_tensor (model, dtype, 0, sqrt (3. / (3 * patch * patch)), "visual.conv1.weight", 4, width, 3, patch, patch);
+  random_tensor (model, dtype, 0, sqrt (3. / (3 * patch * patch)), "visual.conv1.weight", 4, width,
+                 3, patch, patch);
   random_vector (model, 0, 0.5f, "visual.class_embedding", width);
-  random_tensor (model, CLIP_DTYPE_F32, 0, 0.5f, "visual.positional_embedding", 2, grid * grid + 1, width, 1, 1);
+  random_tensor (model, CLIP_DTYPE_F32, 0, 0.5f, "visual.positional_embedding", 2, grid * grid + 1,
+                 width, 1, 1);
   random_norm (model, width, "visual.", "ln_pre");
   random_blocks (model, dtype, "visual.transformer.resblocks", layers, width, mlp_width);
   random_norm (model, width, "visual.", "ln_post");
   /* stored [in, out] */
-  random_tensor (model, dtype == CLIP_DTYPE_I8 ? CLIP_DTYPE_F32 : dtype, 0, sqrt (3. / width), "visual.proj", 2, width,
-                 embed_dim, 1, 1);
+  random_tensor (model, dtype == CLIP_DTYPE_I8 ? CLIP_DTYPE_F32 : dtype, 0, sqrt (3. / width),
+                 "visual.proj", 2, width, embed_dim, 1, 1);
 }
 
 static inline void
-random_text (RandomModel *model, ClipDtype dtype, int vocabulary, int context, int width, int layers, int mlp_width,
-             int embed_dim)
+random_text (RandomModel *model, ClipDtype dtype, int vocabulary, int context, int width,
+             int layers, int mlp_width, int embed_dim)
 {
   random_matrix (model, dtype, "token_embedding.weight", vocabulary, width);
   random_tensor (model, CLIP_DTYPE_F32, 0, 0.5f, "positional_embedding", 2, context, width, 1, 1);
   random_blocks (model, dtype, "transformer.resblocks", layers, width, mlp_width);
   random_norm (model, width, "", "ln_final");
-  random_tensor (model, dtype == CLIP_DTYPE_I8 ? CLIP_DTYPE_F32 : dtype, 0, sqrt (3. / width), "text_projection", 2, width,
-                 embed_dim, 1, 1);
+  random_tensor (model, dtype == CLIP_DTYPE_I8 ? CLIP_DTYPE_F32 : dtype, 0, sqrt (3. / width),
+                 "text_projection", 2, width, embed_dim, 1, 1);
 }
 
 static inline void
-random_bert (RandomModel *model, ClipDtype dtype, int vocabulary, int context, int width, int layers, int mlp_width,
-             int head_width, int embed_dim)
+random_bert (RandomModel *model, ClipDtype dtype, int vocabulary, int context, int width,
+             int layers, int mlp_width, int head_width, int embed_dim)
 {
-  random_matrix (model, dtype, "text.transformer.embeddings.word_embeddings.weight", vocabulary, width);
-  random_matrix (model, dtype, "text.transformer.embeddings.position_embeddings.weight", context, width);
-  random_matrix (model, dtype, "text.transformer.embeddings.token_type_embeddings.weight", 2, width);
+  random_matrix (model, dtype, "text.transformer.embeddings.word_embeddings.weight", vocabulary,
+                 width);
+  random_matrix (model, dtype, "text.transformer.embeddings.position_embeddings.weight", context,
+                 width);
+  random_matrix (model, dtype, "text.transformer.embeddings.token_type_embeddings.weight", 2,
+                 width);
   random_norm (model, width, "text.transformer.embeddings.", "LayerNorm");
   for (int i = 0; i < layers; i++) {
     g_autofree char *layer = g_strdup_printf ("text.transformer.encoder.layer.%d.", i);
@@ -185,13 +195,15 @@ random_bert (RandomModel *model, ClipDtype dtype, int vocabulary, int context, i
 }
 
 static inline void
-random_conv (RandomModel *model, ClipDtype dtype, const char *prefix, const char *conv, const char *norm, int out,
-             int in, int kernel)
+random_conv (RandomModel *model, ClipDtype dtype, const char *prefix, const char *conv,
+             const char *norm, int out, int in, int kernel)
 {
   RANDOM_NAME ("%s%s", prefix, norm);
-  g_autofree char *w = g_strconcat (prefix, conv, ".weight", NULL), *mean = g_strconcat (name, ".running_mean", NULL);
+  g_autofree char *w = g_strconcat (prefix, conv, ".weight", NULL),
+                  *mean = g_strconcat (name, ".running_mean", NULL);
   g_autofree char *variance = g_strconcat (name, ".running_var", NULL);
-  random_tensor (model, dtype, 0, sqrt (6. / (in * kernel * kernel)), w, 4, out, in, kernel, kernel);
+  random_tensor (model, dtype, 0, sqrt (6. / (in * kernel * kernel)), w, 4, out, in, kernel,
+                 kernel);
   random_vector (model, 1, 0.3f, weight, out);
   random_vector (model, 0.2f, 0.4f, bias, out);
   random_vector (model, 0.1f, 0.3f, mean, out);
@@ -203,12 +215,13 @@ typedef struct {
 } RandomStage;
 
 static const RandomStage random_lite0[7] = {
-  { 1, 3, 1, 16 }, { 2, 3, 6, 24 }, { 2, 5, 6, 40 }, { 3, 3, 6, 80 }, { 3, 5, 6, 112 }, { 4, 5, 6, 192 }, { 1, 3, 6, 320 },
+  { 1, 3, 1, 16 },  { 2, 3, 6, 24 },  { 2, 5, 6, 40 },  { 3, 3, 6, 80 },
+  { 3, 5, 6, 112 }, { 4, 5, 6, 192 }, { 1, 3, 6, 320 },
 };
 
 static inline void
-random_efficientnet (RandomModel *model, ClipDtype dtype, int stem, const RandomStage *stages, int features,
-                     int embed_dim)
+random_efficientnet (RandomModel *model, ClipDtype dtype, int stem, const RandomStage *stages,
+                     int features, int embed_dim)
 {
   int in = stem;
   random_conv (model, dtype, "visual.trunk.", "conv_stem", "bn1", stem, 3, 3);
@@ -219,9 +232,10 @@ random_efficientnet (RandomModel *model, ClipDtype dtype, int stem, const Random
       const gboolean expands = stages[s].expansion > 1;
       if (expands)
         random_conv (model, dtype, prefix, "conv_pw", "bn1", middle, in, 1);
-      random_conv (model, dtype, prefix, "conv_dw", expands ? "bn2" : "bn1", middle, 1, stages[s].kernel);
-      random_conv (model, dtype, prefix, expands ? "conv_pwl" : "conv_pw", expands ? "bn3" : "bn2", stages[s].out,
-                   middle, 1);
+      random_conv (model, dtype, prefix, "conv_dw", expands ? "bn2" : "bn1", middle, 1,
+                   stages[s].kernel);
+      random_conv (model, dtype, prefix, expands ? "conv_pwl" : "conv_pw", expands ? "bn3" : "bn2",
+                   stages[s].out, middle, 1);
       in = stages[s].out;
     }
   }
@@ -235,7 +249,8 @@ random_weights (const RandomModel *model)
 {
   g_autoptr (GError) error = NULL;
   g_autofree char *path = temporary_path ("random.safetensors");
-  clip_safetensors_write (path, (const ClipTensor *) (void *) model->tensors->data, model->tensors->len, NULL, &error);
+  clip_safetensors_write (path, (const ClipTensor *) (void *) model->tensors->data,
+                          model->tensors->len, NULL, &error);
   g_assert_no_error (error);
   ClipCheckpoint *checkpoint = clip_checkpoint_open (path, &error);
   g_assert_no_error (error);

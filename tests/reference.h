@@ -22,7 +22,8 @@ static inline double
 ref_half (guint16 half)
 {
   const int exponent = half >> 10 & 31;
-  const double magnitude = exponent ? ldexp (1024 + (half & 1023), exponent - 25) : ldexp (half & 1023, -24);
+  const double magnitude =
+      exponent ? ldexp (1024 + (half & 1023), exponent - 25) : ldexp (half & 1023, -24);
   return half & 0x8000 ? -magnitude : magnitude;
 }
 
@@ -35,15 +36,16 @@ ref_bfloat (guint16 half)
   return value;
 }
 
-static inline double *
-ref_tensor (const RandomModel *model, const char *format, ...) G_GNUC_PRINTF (2, 3);
+static inline double *ref_tensor (const RandomModel *model, const char *format, ...)
+    G_GNUC_PRINTF (2, 3);
 
 static inline double *
 ref_tensor (const RandomModel *model, const char *format, ...)
 {
   va_list args;
   va_start (args, format);
-  g_autofree char *name = g_strdup_vprintf (format, args), *scale_name = g_strconcat (name, ".scale", NULL);
+  g_autofree char *name = g_strdup_vprintf (format, args),
+                  *scale_name = g_strconcat (name, ".scale", NULL);
   va_end (args);
   const ClipTensor *tensor = ref_find (model, name), *scale = ref_find (model, scale_name);
   if (!tensor)
@@ -65,10 +67,11 @@ ref_tensor (const RandomModel *model, const char *format, ...)
 
 /* y[rows, out] = x[rows, in] · W[first … first + out - 1]ᵀ + b; @bias NULL: none */
 static inline double *
-ref_linear_part (const RandomModel *model, const double *x, int rows, int out, int in, int first, const char *weight,
-                 const char *bias)
+ref_linear_part (const RandomModel *model, const double *x, int rows, int out, int in, int first,
+                 const char *weight, const char *bias)
 {
-  g_autofree double *w = ref_tensor (model, "%s", weight), *b = bias ? ref_tensor (model, "%s", bias) : NULL;
+  g_autofree double *w = ref_tensor (model, "%s", weight),
+                    *b = bias ? ref_tensor (model, "%s", bias) : NULL;
   double *y = g_new (double, rows *out);
   for (int r = 0; r < rows; r++) {
     for (int o = 0; o < out; o++) {
@@ -82,7 +85,8 @@ ref_linear_part (const RandomModel *model, const double *x, int rows, int out, i
 }
 
 static inline double *
-ref_linear (const RandomModel *model, const double *x, int rows, int out, int in, const char *prefix, const char *layer)
+ref_linear (const RandomModel *model, const double *x, int rows, int out, int in,
+            const char *prefix, const char *layer)
 {
   RANDOM_NAME ("%s%s", prefix, layer);
   return ref_linear_part (model, x, rows, out, in, 0, weight, ref_find (model, bias) ? bias : NULL);
@@ -101,8 +105,8 @@ ref_project (const RandomModel *model, const double *x, int width, int embed_dim
 }
 
 static inline double *
-ref_norm (const RandomModel *model, const double *x, int rows, int width, double epsilon, const char *prefix,
-          const char *layer)
+ref_norm (const RandomModel *model, const double *x, int rows, int width, double epsilon,
+          const char *prefix, const char *layer)
 {
   RANDOM_NAME ("%s%s", prefix, layer);
   g_autofree double *w = ref_tensor (model, "%s", weight), *b = ref_tensor (model, "%s", bias);
@@ -136,8 +140,8 @@ ref_add (double *x, const double *y, int n)
 
 /* Of @keys tokens the first ones are there; causal: query i sees keys 0 … i. */
 static inline double *
-ref_attention (const double *q, const double *k, const double *v, int tokens, int keys, int width, int heads,
-               gboolean causal)
+ref_attention (const double *q, const double *k, const double *v, int tokens, int keys, int width,
+               int heads, gboolean causal)
 {
   const int size = width / heads;
   double *y = g_new0 (double, tokens *width);
@@ -162,8 +166,8 @@ ref_attention (const double *q, const double *k, const double *v, int tokens, in
 
 /* CLIP's block, x[tokens, C] in place. */
 static inline void
-ref_block (const RandomModel *model, double *x, int tokens, const char *prefix, int index, int width, int heads,
-           int mlp_width, gboolean causal)
+ref_block (const RandomModel *model, double *x, int tokens, const char *prefix, int index,
+           int width, int heads, int mlp_width, gboolean causal)
 {
   g_autofree char *block = g_strdup_printf ("%s.%d.", prefix, index);
   g_autofree char *weight = g_strconcat (block, "attn.in_proj_weight", NULL);
@@ -171,14 +175,18 @@ ref_block (const RandomModel *model, double *x, int tokens, const char *prefix, 
   g_autofree double *normed = ref_norm (model, x, tokens, width, 1e-5, block, "ln_1");
   g_autofree double *q = ref_linear_part (model, normed, tokens, width, width, 0, weight, bias);
   g_autofree double *k = ref_linear_part (model, normed, tokens, width, width, width, weight, bias);
-  g_autofree double *v = ref_linear_part (model, normed, tokens, width, width, 2 * width, weight, bias);
+  g_autofree double *v =
+      ref_linear_part (model, normed, tokens, width, width, 2 * width, weight, bias);
   g_autofree double *attended = ref_attention (q, k, v, tokens, tokens, width, heads, causal);
-  g_autofree double *out = ref_linear (model, attended, tokens, width, width, block, "attn.out_proj");
+  g_autofree double *out =
+      ref_linear (model, attended, tokens, width, width, block, "attn.out_proj");
   ref_add (x, out, tokens * width);
   g_autofree double *normed2 = ref_norm (model, x, tokens, width, 1e-5, block, "ln_2");
-  g_autofree double *hidden = ref_linear (model, normed2, tokens, mlp_width, width, block, "mlp.c_fc");
+  g_autofree double *hidden =
+      ref_linear (model, normed2, tokens, mlp_width, width, block, "mlp.c_fc");
   ref_activate (hidden, tokens * mlp_width, CLIP_ACTIVATION_QUICK_GELU);
-  g_autofree double *proj = ref_linear (model, hidden, tokens, width, mlp_width, block, "mlp.c_proj");
+  g_autofree double *proj =
+      ref_linear (model, hidden, tokens, width, mlp_width, block, "mlp.c_proj");
   ref_add (x, proj, tokens * width);
 }
 
@@ -186,7 +194,8 @@ static inline double *
 ref_vit (const RandomModel *model, const float *pixels, const ClipConfig *config)
 {
   const ClipImageConfig *c = &config->image;
-  const int grid = c->image_size / c->patch_size, tokens = grid * grid + 1, width = c->width, p = c->patch_size;
+  const int grid = c->image_size / c->patch_size, tokens = grid * grid + 1, width = c->width,
+            p = c->patch_size;
   g_autofree double *conv = ref_tensor (model, "visual.conv1.weight");
   g_autofree double *class = ref_tensor (model, "visual.class_embedding");
   g_autofree double *x = ref_tensor (model, "visual.positional_embedding");
@@ -195,11 +204,13 @@ ref_vit (const RandomModel *model, const float *pixels, const ClipConfig *config
     for (int o = 0; o < width; o++)
       for (int i = 0; i < 3 * p * p; i++) {
         const int row = (t - 1) / grid * p + i / p % p, column = (t - 1) % grid * p + i % p;
-        x[t * width + o] += conv[o * 3 * p * p + i] * pixels[(i / (p * p) * c->image_size + row) * c->image_size + column];
+        x[t * width + o] += conv[o * 3 * p * p + i] *
+                            pixels[(i / (p * p) * c->image_size + row) * c->image_size + column];
       }
   g_autofree double *y = ref_norm (model, x, tokens, width, 1e-5, "visual.", "ln_pre");
   for (int i = 0; i < c->layers; i++)
-    ref_block (model, y, tokens, "visual.transformer.resblocks", i, width, c->heads, c->mlp_width, FALSE);
+    ref_block (model, y, tokens, "visual.transformer.resblocks", i, width, c->heads, c->mlp_width,
+               FALSE);
   g_autofree double *post = ref_norm (model, y, 1, width, 1e-5, "visual.", "ln_post");
   return ref_project (model, post, width, config->embed_dim, "visual.proj");
 }
@@ -232,27 +243,36 @@ ref_bert (const RandomModel *model, const gint32 *ids, int length, const ClipCon
   int used = length;
   while (used > 1 && ids[used - 1] == c->pad_token)
     used--;
-  g_autofree double *words = ref_tensor (model, "text.transformer.embeddings.word_embeddings.weight");
-  g_autofree double *position = ref_tensor (model, "text.transformer.embeddings.position_embeddings.weight");
-  g_autofree double *type = ref_tensor (model, "text.transformer.embeddings.token_type_embeddings.weight");
+  g_autofree double *words =
+      ref_tensor (model, "text.transformer.embeddings.word_embeddings.weight");
+  g_autofree double *position =
+      ref_tensor (model, "text.transformer.embeddings.position_embeddings.weight");
+  g_autofree double *type =
+      ref_tensor (model, "text.transformer.embeddings.token_type_embeddings.weight");
   g_autofree double *sum = g_new (double, length *width);
   for (int t = 0; t < length; t++)
     for (int i = 0; i < width; i++)
       sum[t * width + i] = words[ids[t] * width + i] + position[t * width + i] + type[i];
-  double *x = ref_norm (model, sum, length, width, c->norm_epsilon, "text.transformer.embeddings.", "LayerNorm");
+  double *x = ref_norm (model, sum, length, width, c->norm_epsilon, "text.transformer.embeddings.",
+                        "LayerNorm");
   for (int l = 0; l < c->layers; l++) {
     g_autofree char *layer = g_strdup_printf ("text.transformer.encoder.layer.%d.", l);
-    g_autofree double *q = ref_linear (model, x, length, width, width, layer, "attention.self.query");
+    g_autofree double *q =
+        ref_linear (model, x, length, width, width, layer, "attention.self.query");
     g_autofree double *k = ref_linear (model, x, length, width, width, layer, "attention.self.key");
-    g_autofree double *v = ref_linear (model, x, length, width, width, layer, "attention.self.value");
+    g_autofree double *v =
+        ref_linear (model, x, length, width, width, layer, "attention.self.value");
     g_autofree double *attended = ref_attention (q, k, v, length, used, width, c->heads, FALSE);
-    g_autofree double *out = ref_linear (model, attended, length, width, width, layer, "attention.output.dense");
+    g_autofree double *out =
+        ref_linear (model, attended, length, width, width, layer, "attention.output.dense");
     ref_add (x, out, length * width);
     g_autofree double *normed =
         ref_norm (model, x, length, width, c->norm_epsilon, layer, "attention.output.LayerNorm");
-    g_autofree double *hidden = ref_linear (model, normed, length, c->mlp_width, width, layer, "intermediate.dense");
+    g_autofree double *hidden =
+        ref_linear (model, normed, length, c->mlp_width, width, layer, "intermediate.dense");
     ref_activate (hidden, length * c->mlp_width, CLIP_ACTIVATION_GELU);
-    g_autofree double *proj = ref_linear (model, hidden, length, width, c->mlp_width, layer, "output.dense");
+    g_autofree double *proj =
+        ref_linear (model, hidden, length, width, c->mlp_width, layer, "output.dense");
     ref_add (normed, proj, length * width);
     g_free (x);
     x = ref_norm (model, normed, length, width, c->norm_epsilon, layer, "output.LayerNorm");
@@ -270,16 +290,19 @@ ref_bert (const RandomModel *model, const gint32 *ids, int length, const ClipCon
 
 /* x[channels, n, n] → y[out, ⌈n/s⌉, ⌈n/s⌉], TensorFlow's SAME padding, BatchNorm, ReLU6 if asked for; frees @x. */
 static inline double *
-ref_conv (const RandomModel *model, double *x, int *n, int stride, gboolean relu6, const char *prefix, const char *conv,
-          const char *norm)
+ref_conv (const RandomModel *model, double *x, int *n, int stride, gboolean relu6,
+          const char *prefix, const char *conv, const char *norm)
 {
   RANDOM_NAME ("%s%s", prefix, norm);
   g_autofree char *kernel_name = g_strconcat (prefix, conv, ".weight", NULL);
   const ClipTensor *tensor = ref_find (model, kernel_name);
   const int out = tensor->shape[0], in = tensor->shape[1], k = tensor->shape[2], size = *n;
-  const int out_size = (size + stride - 1) / stride, pad = MAX ((out_size - 1) * stride + k - size, 0) / 2;
-  g_autofree double *w = ref_tensor (model, "%s", kernel_name), *mean = ref_tensor (model, "%s.running_mean", name);
-  g_autofree double *variance = ref_tensor (model, "%s.running_var", name), *scale = ref_tensor (model, "%s", weight);
+  const int out_size = (size + stride - 1) / stride,
+            pad = MAX ((out_size - 1) * stride + k - size, 0) / 2;
+  g_autofree double *w = ref_tensor (model, "%s", kernel_name),
+                    *mean = ref_tensor (model, "%s.running_mean", name);
+  g_autofree double *variance = ref_tensor (model, "%s.running_var", name),
+                    *scale = ref_tensor (model, "%s", weight);
   g_autofree double *shift = ref_tensor (model, "%s", bias);
   const gboolean depthwise = in == 1;
   double *y = g_new (double, out *out_size *out_size);
@@ -292,7 +315,8 @@ ref_conv (const RandomModel *model, double *x, int *n, int stride, gboolean relu
             for (int j = 0; j < k; j++) {
               const int r = row * stride - pad + i, q = column * stride - pad + j;
               if (r >= 0 && r < size && q >= 0 && q < size)
-                sum += w[((o * in + c) * k + i) * k + j] * x[((depthwise ? o : c) * size + r) * size + q];
+                sum += w[((o * in + c) * k + i) * k + j] *
+                       x[((depthwise ? o : c) * size + r) * size + q];
             }
         sum = (sum - mean[o]) / sqrt (variance[o] + 1e-3) * scale[o] + shift[o];
         y[(o * out_size + row) * out_size + column] = relu6 ? CLAMP (sum, 0, 6) : sum;
@@ -303,7 +327,8 @@ ref_conv (const RandomModel *model, double *x, int *n, int stride, gboolean relu
 }
 
 static inline double *
-ref_efficientnet (const RandomModel *model, const float *pixels, const ClipConfig *config, const RandomStage *stages)
+ref_efficientnet (const RandomModel *model, const float *pixels, const ClipConfig *config,
+                  const RandomStage *stages)
 {
   static const int strides[7] = { 1, 2, 2, 2, 1, 2, 1 };
   int n = config->image.image_size;
@@ -319,8 +344,10 @@ ref_efficientnet (const RandomModel *model, const float *pixels, const ClipConfi
       g_autofree double *shortcut = i > 0 ? g_memdup2 (x, before * sizeof *x) : NULL;
       if (expands)
         x = ref_conv (model, x, &n, 1, TRUE, prefix, "conv_pw", "bn1");
-      x = ref_conv (model, x, &n, i == 0 ? strides[s] : 1, TRUE, prefix, "conv_dw", expands ? "bn2" : "bn1");
-      x = ref_conv (model, x, &n, 1, FALSE, prefix, expands ? "conv_pwl" : "conv_pw", expands ? "bn3" : "bn2");
+      x = ref_conv (model, x, &n, i == 0 ? strides[s] : 1, TRUE, prefix, "conv_dw",
+                    expands ? "bn2" : "bn1");
+      x = ref_conv (model, x, &n, 1, FALSE, prefix, expands ? "conv_pwl" : "conv_pw",
+                    expands ? "bn3" : "bn2");
       if (shortcut)
         ref_add (x, shortcut, before);
     }

@@ -149,7 +149,8 @@ static void
 test_fixture (const void *data)
 {
   const Fixture *fixture = data;
-  g_autofree char *name = g_build_filename ("conformance", fixture->weights, NULL), *path = shared_path (name);
+  g_autofree char *name = g_build_filename ("conformance", fixture->weights, NULL),
+                  *path = shared_path (name);
   if (!path)
     return;
   g_autoptr (GError) error = NULL;
@@ -186,25 +187,68 @@ typedef struct {
 } RandomCase;
 
 /* Sizes that are no multiple of anything; head size 12. */
-#define SMALL_VIT                                                                                                      \
-  {                                                                                                                    \
-    .embed_dim = 21, .image = { CLIP_IMAGE_VIT, 15, 5, 36, 2, 3, 50, CLIP_ACTIVATION_QUICK_GELU, 1e-5f }               \
+#define SMALL_VIT                                                                                  \
+  {                                                                                                \
+    .embed_dim = 21, .image = {                                                                    \
+      CLIP_IMAGE_VIT,                                                                              \
+      15,                                                                                          \
+      5,                                                                                           \
+      36,                                                                                          \
+      2,                                                                                           \
+      3,                                                                                           \
+      50,                                                                                          \
+      CLIP_ACTIVATION_QUICK_GELU,                                                                  \
+      1e-5f                                                                                        \
+    }                                                                                              \
   }
-#define SMALL_TEXT                                                                                                     \
-  {                                                                                                                    \
-    .embed_dim = 21, .text = { CLIP_TEXT_CLIP, 13, 70, 36, 3, 3, 50, CLIP_ACTIVATION_QUICK_GELU, 1e-5f, 0 }            \
+#define SMALL_TEXT                                                                                 \
+  {                                                                                                \
+    .embed_dim = 21, .text = {                                                                     \
+      CLIP_TEXT_CLIP,                                                                              \
+      13,                                                                                          \
+      70,                                                                                          \
+      36,                                                                                          \
+      3,                                                                                           \
+      3,                                                                                           \
+      50,                                                                                          \
+      CLIP_ACTIVATION_QUICK_GELU,                                                                  \
+      1e-5f,                                                                                       \
+      0                                                                                            \
+    }                                                                                              \
   }
-#define SMALL_BERT                                                                                                     \
-  {                                                                                                                    \
-    .embed_dim = 21, .text = { CLIP_TEXT_BERT, 13, 70, 36, 2, 3, 50, CLIP_ACTIVATION_GELU, 1e-12f, 0 }                 \
+#define SMALL_BERT                                                                                 \
+  {                                                                                                \
+    .embed_dim = 21, .text = {                                                                     \
+      CLIP_TEXT_BERT,                                                                              \
+      13,                                                                                          \
+      70,                                                                                          \
+      36,                                                                                          \
+      2,                                                                                           \
+      3,                                                                                           \
+      50,                                                                                          \
+      CLIP_ACTIVATION_GELU,                                                                        \
+      1e-12f,                                                                                      \
+      0                                                                                            \
+    }                                                                                              \
   }
-#define SMALL_LITE(size)                                                                                               \
-  {                                                                                                                    \
-    .embed_dim = 21, .image = { CLIP_IMAGE_EFFICIENTNET, size, 0, 0, 0, 0, 0, CLIP_ACTIVATION_RELU6, 1e-3f }           \
+#define SMALL_LITE(size)                                                                           \
+  {                                                                                                \
+    .embed_dim = 21, .image = {                                                                    \
+      CLIP_IMAGE_EFFICIENTNET,                                                                     \
+      size,                                                                                        \
+      0,                                                                                           \
+      0,                                                                                           \
+      0,                                                                                           \
+      0,                                                                                           \
+      0,                                                                                           \
+      CLIP_ACTIVATION_RELU6,                                                                       \
+      1e-3f                                                                                        \
+    }                                                                                              \
   }
 
 static const RandomStage small_stages[7] = {
-  { 1, 3, 1, 7 }, { 2, 3, 6, 9 }, { 2, 5, 6, 10 }, { 1, 3, 6, 12 }, { 2, 5, 6, 17 }, { 2, 5, 6, 20 }, { 1, 3, 6, 30 },
+  { 1, 3, 1, 7 },  { 2, 3, 6, 9 },  { 2, 5, 6, 10 }, { 1, 3, 6, 12 },
+  { 2, 5, 6, 17 }, { 2, 5, 6, 20 }, { 1, 3, 6, 30 },
 };
 
 static const RandomCase random_cases[] = {
@@ -231,18 +275,19 @@ fill_model (RandomModel *model, const RandomCase *c)
   const ClipImageConfig *image = &c->config.image;
   const ClipTextConfig *text = &c->config.text;
   const int embed_dim = c->config.embed_dim;
-  random_vector (model, 0, 1, "visual.sign", 1); /* tells the naming scheme of a file without an image tower */
+  random_vector (model, 0, 1, "visual.sign",
+                 1); /* tells the naming scheme of a file without an image tower */
   if (c->make == clip_vit_new)
-    random_vit (model, c->dtype, image->image_size / image->patch_size, image->patch_size, image->width, image->layers,
-                image->mlp_width, embed_dim);
+    random_vit (model, c->dtype, image->image_size / image->patch_size, image->patch_size,
+                image->width, image->layers, image->mlp_width, embed_dim);
   else if (c->make == clip_efficientnet_new)
     random_efficientnet (model, c->dtype, 8, small_stages, 40, embed_dim);
   else if (c->make == clip_text_new)
-    random_text (model, c->dtype, text->vocab_size, text->context_length, text->width, text->layers, text->mlp_width,
-                 embed_dim);
+    random_text (model, c->dtype, text->vocab_size, text->context_length, text->width, text->layers,
+                 text->mlp_width, embed_dim);
   else
-    random_bert (model, c->dtype, text->vocab_size, text->context_length, text->width, text->layers, text->mlp_width, 44,
-                 embed_dim);
+    random_bert (model, c->dtype, text->vocab_size, text->context_length, text->width, text->layers,
+                 text->mlp_width, 44, embed_dim);
 }
 
 static void
@@ -256,7 +301,9 @@ test_random (const void *data)
 
   /* texts that end early, at once, and never */
   static const gint32 tokens[BATCH][LENGTH] = {
-    { 67, 3, 9, 69, 0 }, { 69 }, { 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 },
+    { 67, 3, 9, 69, 0 },
+    { 69 },
+    { 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 },
   };
   g_autofree float *pixels = g_new (float, BATCH * 3 * MAX (size * size, 1));
   for (int i = 0; i < BATCH * 3 * size * size; i++)
@@ -265,10 +312,12 @@ test_random (const void *data)
   float expected[BATCH * 64];
   for (int b = 0; b < BATCH; b++) {
     const float *picture = pixels + (gsize) b * 3 * size * size;
-    g_autofree double *y = c->make == clip_vit_new            ? ref_vit (&model, picture, &c->config)
-                           : c->make == clip_efficientnet_new ? ref_efficientnet (&model, picture, &c->config, small_stages)
-                           : c->make == clip_text_new         ? ref_text (&model, tokens[b], LENGTH, &c->config)
-                                                              : ref_bert (&model, tokens[b], LENGTH, &c->config);
+    g_autofree double *y = c->make == clip_vit_new ? ref_vit (&model, picture, &c->config)
+                           : c->make == clip_efficientnet_new
+                               ? ref_efficientnet (&model, picture, &c->config, small_stages)
+                           : c->make == clip_text_new
+                               ? ref_text (&model, tokens[b], LENGTH, &c->config)
+                               : ref_bert (&model, tokens[b], LENGTH, &c->config);
     for (int i = 0; i < embed_dim; i++)
       expected[b * embed_dim + i] = y[i];
   }
@@ -279,7 +328,8 @@ test_random (const void *data)
   g_assert_no_error (error);
   const Fixture fixture = { .config = c->config };
   check_tower (&fixture, tower, c->name, expected, is_text ? (const void *) tokens : pixels,
-               is_text ? sizeof tokens[0] : 3 * (gsize) size * size * sizeof (float), BATCH, is_text ? LENGTH : 0);
+               is_text ? sizeof tokens[0] : 3 * (gsize) size * size * sizeof (float), BATCH,
+               is_text ? LENGTH : 0);
   tower->free (tower);
   random_model_clear (&model);
 }
@@ -290,7 +340,9 @@ test_ids (void)
 {
   static const ClipConfig config = SMALL_TEXT;
   const RandomCase c = { "ids", clip_text_new, CLIP_DTYPE_F32, config };
-  static const gint32 tokens[4][5] = { { 5, 6, 69, 0, 0 }, { 5, 6, 69, 69, 12 }, { 5, 0, 69, 0, 0 }, { 5, -9, 69, 70, 1 << 30 } };
+  static const gint32 tokens[4][5] = {
+    { 5, 6, 69, 0, 0 }, { 5, 6, 69, 69, 12 }, { 5, 0, 69, 0, 0 }, { 5, -9, 69, 70, 1 << 30 }
+  };
   float out[4][21];
   RandomModel model = random_model ();
   fill_model (&model, &c);
@@ -320,8 +372,8 @@ test_missing (void)
       rest.tensors = g_array_copy (model.tensors);
       const char *name = g_array_index (rest.tensors, ClipTensor, removed).name;
       /* without its depthwise kernel a stage's second block is not there at all */
-      const gboolean optional =
-          g_str_has_suffix (name, ".1.conv_dw.weight") || g_str_equal (name, "visual.head.proj.bias");
+      const gboolean optional = g_str_has_suffix (name, ".1.conv_dw.weight") ||
+                                g_str_equal (name, "visual.head.proj.bias");
       g_array_remove_index (rest.tensors, removed);
       g_autoptr (GError) error = NULL;
       g_autoptr (ClipWeights) weights = random_weights (&rest);

@@ -4,8 +4,8 @@
 #include "core/kernels/kernels.h"
 
 static void
-depthwise (float *y, gsize y_stride, const float *const *rows, const float *weight, const float *bias, int k,
-           int stride, int width, int channels)
+depthwise (float *y, gsize y_stride, const float *const *rows, const float *weight,
+           const float *bias, int k, int stride, int width, int channels)
 {
   for (int x = 0; x < width; x++, y += y_stride) {
     for (int c = 0; c < channels; c++)

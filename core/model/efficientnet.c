@@ -95,7 +95,8 @@ stem_row (void *data, int task, int worker)
 {
   const Stem *stem = data;
   const EfficientNet *net = stem->net;
-  const int size = net->size, out_size = net->stem_size, channels = net->stem.weight.rows, taps = net->stem.weight.cols;
+  const int size = net->size, out_size = net->stem_size, channels = net->stem.weight.rows,
+            taps = net->stem.weight.cols;
   const int image = task / out_size, row = task % out_size;
   float *windows = clip_session_scratch (stem->session, worker);
   for (int tap = 0; tap < taps; tap++) {
@@ -108,8 +109,8 @@ stem_row (void *data, int task, int worker)
       windows[column * taps + tap] = y >= 0 && y < size && x >= 0 && x < size ? line[x] : 0;
     }
   }
-  clip_linear_part (stem->session->kernels, stem->y + (gsize) task * out_size * channels, channels, windows, taps,
-                    &net->stem, 0, channels, out_size, CLIP_LINEAR_RELU6);
+  clip_linear_part (stem->session->kernels, stem->y + (gsize) task * out_size * channels, channels,
+                    windows, taps, &net->stem, 0, channels, out_size, CLIP_LINEAR_RELU6);
 }
 
 /* --------------------------------------------------------------------------------------------- expand and depthwise */
@@ -143,7 +144,8 @@ padded_width (const Block *block)
 static gsize
 block_scratch (const Block *block)
 {
-  return (gsize) in_rows (block, band_rows (block)) * padded_width (block) * MIN (PANEL, block->middle);
+  return (gsize) in_rows (block, band_rows (block)) * padded_width (block) *
+         MIN (PANEL, block->middle);
 }
 
 typedef struct {
@@ -160,7 +162,8 @@ expand_band (const Widen *widen, float *band, const float *x, int top, int rows,
 {
   const Block *block = widen->block;
   const int size = block->in_size, in = block->in;
-  const gsize line = (gsize) padded_width (block) * n, before = (gsize) block->pad * n, inside = (gsize) size * n;
+  const gsize line = (gsize) padded_width (block) * n, before = (gsize) block->pad * n,
+              inside = (gsize) size * n;
   for (int row = top; row < top + rows; row++, band += line) {
     if (row < 0 || row >= size) {
       memset (band, 0, line * sizeof *band);
@@ -170,11 +173,12 @@ expand_band (const Widen *widen, float *band, const float *x, int top, int rows,
     memset (band, 0, before * sizeof *band);
     memset (band + before + inside, 0, (line - before - inside) * sizeof *band);
     if (block->expand.weight.data)
-      clip_linear_part (widen->session->kernels, band + before, n, in_row, in, &block->expand, first, n, size,
-                        CLIP_LINEAR_RELU6);
+      clip_linear_part (widen->session->kernels, band + before, n, in_row, in, &block->expand,
+                        first, n, size, CLIP_LINEAR_RELU6);
     else
       for (int column = 0; column < size; column++)
-        memcpy (band + before + (gsize) column * n, in_row + (gsize) column * in + first, n * sizeof *band);
+        memcpy (band + before + (gsize) column * n, in_row + (gsize) column * in + first,
+                n * sizeof *band);
   }
 }
 
@@ -190,9 +194,8 @@ widen_some (void *data, int task, int worker)
   const int width = padded_width (block), top = row * block->stride - block->pad;
   float *band = clip_session_scratch (widen->session, worker);
 
-  expand_band (widen, band,
-               widen->x + (gsize) image * block->in_size * block->in_size * block->in, top,
-               in_rows (block, rows), first, n);
+  expand_band (widen, band, widen->x + (gsize) image * block->in_size * block->in_size * block->in,
+               top, in_rows (block, rows), first, n);
   const float *weight = block->depthwise + (gsize) first * block->kernel * block->kernel;
   for (int i = 0; i < rows; i++) {
     const float *window[CLIP_DEPTHWISE_MAX];
@@ -277,7 +280,8 @@ net_free (ClipTower *tower)
 
 /* y = scale · (conv (x) - mean) + bias, scale = weight / sqrt (variance + ε): into the convolution's rows. */
 static ClipLinear
-bind_folded (ClipWeights *weights, int out, int in, float epsilon, const char *conv, const char *norm)
+bind_folded (ClipWeights *weights, int out, int in, float epsilon, const char *conv,
+             const char *norm)
 {
   float *w = clip_weights_floats (weights, (gsize) out * in, "%s.weight", conv);
   const float *scale = clip_weights_vector (weights, out, "%s.weight", norm);
@@ -377,7 +381,8 @@ bind_block (Block *block, ClipWeights *weights, float epsilon, int in, int size,
     clip_weights_fail (weights, CLIP_ERROR_TENSOR, "tensor %s has %d channels, expected %d",
                        dw_weight, block->middle, in);
   const int taps = block->kernel * block->kernel;
-  const ClipLinear dw = bind_folded (weights, block->middle, taps, epsilon, depthwise, expands ? bn2 : bn1);
+  const ClipLinear dw =
+      bind_folded (weights, block->middle, taps, epsilon, depthwise, expands ? bn2 : bn1);
   block->depthwise = arrange_depthwise (weights, dw.weight.data, block->middle, taps);
   block->depthwise_bias = dw.bias;
   block->project = bind_conv (weights, out, block->middle, epsilon, expands ? last : pointwise,

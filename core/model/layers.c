@@ -67,12 +67,3 @@ clip_gather_rows (float *y, const float *x, const int *rows, int n, int width)
   for (int i = 0; i < n; i++)
     memcpy (y + (gsize) i * width, x + (gsize) rows[i] * width, width * sizeof *y);
 }
-
-void
-clip_session_reserve_scratch (ClipSession *session, gsize floats)
-{
-  const gsize line = CLIP_ALIGNMENT / sizeof (float);
-  session->scratch_size = MAX (session->scratch_size, (floats + line - 1) / line * line);
-  clip_arena_reserve (&session->scratch, clip_threads_get_n (session->threads) *
-                                             session->scratch_size * sizeof (float));
-}

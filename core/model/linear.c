@@ -57,7 +57,8 @@ clip_linear_op (ClipActivation activation)
 
 /* y[n] = float32 of the elements from @start on of an array of @dtype. */
 static void
-expand (const ClipKernels *kernels, float *y, ClipDtype dtype, const void *data, gsize start, gsize n, float scale)
+expand (const ClipKernels *kernels, float *y, ClipDtype dtype, const void *data, gsize start,
+        gsize n, float scale)
 {
   switch (dtype) {
   case CLIP_DTYPE_F16:
@@ -76,7 +77,8 @@ expand (const ClipKernels *kernels, float *y, ClipDtype dtype, const void *data,
 
 /* Columns from @first on of a row. */
 static void
-expand_row (const ClipKernels *kernels, float *y, const ClipMatrix *matrix, int row, int first, int n)
+expand_row (const ClipKernels *kernels, float *y, const ClipMatrix *matrix, int row, int first,
+            int n)
 {
   expand (kernels, y, matrix->dtype, matrix->data, (gsize) row * matrix->cols + first, n,
           matrix->scales ? matrix->scales[row] : 1);
@@ -94,7 +96,8 @@ clip_linear_pack (ClipWeights *weights, ClipLinear *layer)
   const ClipMatrix *w = &layer->weight;
   if (!w->data || w->dtype == CLIP_DTYPE_I8 || !clip_kernels ()->gemm)
     return;
-  const gsize in = w->cols, element = clip_dtype_size (w->dtype), n = (gsize) pieces (w->rows, CLIP_GROUP) * CLIP_GROUP * in;
+  const gsize in = w->cols, element = clip_dtype_size (w->dtype),
+              n = (gsize) pieces (w->rows, CLIP_GROUP) * CLIP_GROUP * in;
   guint8 *packed = (guint8 *) clip_weights_alloc (weights, n * element / sizeof (float));
   if (!packed)
     return;
@@ -109,11 +112,12 @@ clip_linear_pack (ClipWeights *weights, ClipLinear *layer)
 
 /* The @k inputs from @from on of the outputs first … first + n - 1, packed: in place, or in @scratch. */
 static const float *
-packed_panel (const ClipKernels *kernels, float *scratch, gsize *stride, const ClipLinear *layer, int first, int n,
-              int from, int k)
+packed_panel (const ClipKernels *kernels, float *scratch, gsize *stride, const ClipLinear *layer,
+              int first, int n, int from, int k)
 {
   const ClipMatrix *w = &layer->weight;
-  const gsize group_size = (gsize) CLIP_GROUP * w->cols, start = first / CLIP_GROUP * group_size + (gsize) from * CLIP_GROUP;
+  const gsize group_size = (gsize) CLIP_GROUP * w->cols,
+              start = first / CLIP_GROUP * group_size + (gsize) from * CLIP_GROUP;
   if (layer->packed && w->dtype == CLIP_DTYPE_F32) {
     *stride = group_size;
     return (const float *) layer->packed + start;
@@ -163,8 +167,9 @@ activate (const ClipKernels *kernels, float *y, gsize y_stride, int rows, int n,
 }
 
 static void
-multiply_by_gemm (const ClipKernels *kernels, float *scratch, float *y, gsize y_stride, const float *x, gsize x_stride,
-                  const ClipLinear *layer, int first, int n, int rows, ClipLinearOp op)
+multiply_by_gemm (const ClipKernels *kernels, float *scratch, float *y, gsize y_stride,
+                  const float *x, gsize x_stride, const ClipLinear *layer, int first, int n,
+                  int rows, ClipLinearOp op)
 {
   const int in = layer->weight.cols;
   ClipGemm gemm = { .y = y, .y_stride = y_stride, .x_stride = x_stride, .rows = rows, .n = n };
@@ -184,8 +189,9 @@ multiply_by_gemm (const ClipKernels *kernels, float *scratch, float *y, gsize y_
 }
 
 static void
-multiply_by_blas (const ClipKernels *kernels, float *scratch, float *y, gsize y_stride, const float *x, gsize x_stride,
-                  const ClipLinear *layer, int first, int n, int rows, ClipLinearOp op)
+multiply_by_blas (const ClipKernels *kernels, float *scratch, float *y, gsize y_stride,
+                  const float *x, gsize x_stride, const ClipLinear *layer, int first, int n,
+                  int rows, ClipLinearOp op)
 {
   const int in = layer->weight.cols;
   const float *w = panel_rows (kernels, scratch, &layer->weight, first, n);
@@ -211,31 +217,32 @@ multiply (void *data, int task, int worker)
     y += layer->weight.rows;
   }
   const int first = panel * PANEL, n = MIN (PANEL, layer->weight.rows - first);
-  (kernels->gemm ? multiply_by_gemm : multiply_by_blas) (kernels, clip_session_scratch (p->session, worker),
-                                                         y + top * p->y_stride + first, p->y_stride,
-                                                         p->x + top * p->x_stride, p->x_stride, layer, first, n, rows,
-                                                         p->op);
+  (kernels->gemm ? multiply_by_gemm : multiply_by_blas) (
+      kernels, clip_session_scratch (p->session, worker), y + top * p->y_stride + first,
+      p->y_stride, p->x + top * p->x_stride, p->x_stride, layer, first, n, rows, p->op);
 }
 
 void
-clip_linear_part (const ClipKernels *kernels, float *y, gsize y_stride, const float *x, gsize x_stride,
-                  const ClipLinear *layer, int first, int n, int rows, ClipLinearOp op)
+clip_linear_part (const ClipKernels *kernels, float *y, gsize y_stride, const float *x,
+                  gsize x_stride, const ClipLinear *layer, int first, int n, int rows,
+                  ClipLinearOp op)
 {
   g_assert (layer->weight.dtype == CLIP_DTYPE_F32 && !layer->packed == !kernels->gemm);
-  (kernels->gemm ? multiply_by_gemm : multiply_by_blas) (kernels, NULL, y, y_stride, x, x_stride, layer, first, n, rows,
-                                                         op);
+  (kernels->gemm ? multiply_by_gemm : multiply_by_blas) (kernels, NULL, y, y_stride, x, x_stride,
+                                                         layer, first, n, rows, op);
 }
 
 static int
 block_rows (int rows, int n_panels, int in)
 {
-  const int wanted = pieces (rows, pieces (MIN_TASKS, n_panels)), least = pieces (MIN_TASK_SIZE, PANEL * in);
+  const int wanted = pieces (rows, pieces (MIN_TASKS, n_panels)),
+            least = pieces (MIN_TASK_SIZE, PANEL * in);
   return MIN (pieces (MAX (wanted, least), ROWS_STEP) * ROWS_STEP, ROWS);
 }
 
 void
-clip_linear (ClipSession *session, float *y, gsize y_stride, const float *x, gsize x_stride, const ClipLinear *layers,
-             int n, int rows, ClipLinearOp op)
+clip_linear (ClipSession *session, float *y, gsize y_stride, const float *x, gsize x_stride,
+             const ClipLinear *layers, int n, int rows, ClipLinearOp op)
 {
   Product p = { session, y, y_stride, x, x_stride, layers, n, rows, .op = op };
   for (int i = 0; i < n; i++)

@@ -11,9 +11,10 @@
 #include "core/model/session.h"
 
 typedef struct {
-  ClipMatrix weight;  /* [out, in] */
-  const float *bias;  /* [out]; NULL: none */
-  const void *packed; /* [⌈out / 16⌉, in, 16] of the weight's type (core/kernels/gemm.h); NULL: as stored */
+  ClipMatrix weight; /* [out, in] */
+  const float *bias; /* [out]; NULL: none */
+  const void *
+      packed; /* [⌈out / 16⌉, in, 16] of the weight's type (core/kernels/gemm.h); NULL: as stored */
 } ClipLinear;
 
 /* What becomes of p = x · Wᵀ + bias. */
@@ -43,8 +44,9 @@ void clip_linear (ClipSession *session, float *y, gsize y_stride, const float *x
                   const ClipLinear *layers, int n, int rows, ClipLinearOp op);
 
 /* Within a task: the outputs @first … @first + @n - 1 of a float32 layer; @first is a multiple of CLIP_GROUP. */
-void clip_linear_part (const ClipKernels *kernels, float *y, gsize y_stride, const float *x, gsize x_stride,
-                       const ClipLinear *layer, int first, int n, int rows, ClipLinearOp op);
+void clip_linear_part (const ClipKernels *kernels, float *y, gsize y_stride, const float *x,
+                       gsize x_stride, const ClipLinear *layer, int first, int n, int rows,
+                       ClipLinearOp op);
 
 /* Reads row @row of a table: y[cols], expanded. */
 void clip_matrix_row (const ClipKernels *kernels, float *y, const ClipMatrix *matrix, int row);

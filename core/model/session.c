@@ -36,6 +36,15 @@ clip_session_get_threads (const ClipSession *session)
   return clip_threads_get_n (session->threads);
 }
 
+void
+clip_session_reserve_scratch (ClipSession *session, gsize floats)
+{
+  const gsize line = CLIP_ALIGNMENT / sizeof (float);
+  session->scratch_size = MAX (session->scratch_size, (floats + line - 1) / line * line);
+  clip_arena_reserve (&session->scratch, clip_threads_get_n (session->threads) *
+                                             session->scratch_size * sizeof (float));
+}
+
 /* @in_size: bytes of one row of @in. */
 static void
 encode (ClipSession *session, const ClipTower *tower, float *features, const void *in,

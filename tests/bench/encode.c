@@ -29,10 +29,13 @@ static const Case cases[] = {
 static double
 vit_flops (const Case *c)
 {
-  const double tokens = (c->image_size / c->patch) * (c->image_size / c->patch) + 1, width = c->width;
-  const double attention = 2 * tokens * tokens * width, whole = tokens * 12 * width * width + attention;
+  const double tokens = (c->image_size / c->patch) * (c->image_size / c->patch) + 1,
+               width = c->width;
+  const double attention = 2 * tokens * tokens * width,
+               whole = tokens * 12 * width * width + attention;
   const double last = tokens * 2 * width * width + 10 * width * width;
-  return 2 * ((tokens - 1) * 3 * c->patch * c->patch * width + (c->layers - 1) * whole + last + width * EMBED_DIM);
+  return 2 * ((tokens - 1) * 3 * c->patch * c->patch * width + (c->layers - 1) * whole + last +
+              width * EMBED_DIM);
 }
 
 static double
@@ -60,15 +63,17 @@ make_tower (const Case *c, ClipWeights **weights)
   g_autoptr (GError) error = NULL;
   RandomModel model = random_model ();
   if (c->patch)
-    random_vit (&model, c->dtype, c->image_size / c->patch, c->patch, c->width, c->layers, 4 * c->width, EMBED_DIM);
+    random_vit (&model, c->dtype, c->image_size / c->patch, c->patch, c->width, c->layers,
+                4 * c->width, EMBED_DIM);
   else
     random_efficientnet (&model, c->dtype, 32, random_lite0, 1280, EMBED_DIM);
   *weights = random_weights (&model);
   random_model_clear (&model);
   ClipConfig config = {
     .embed_dim = EMBED_DIM,
-    .image = { c->patch ? CLIP_IMAGE_VIT : CLIP_IMAGE_EFFICIENTNET, c->image_size, c->patch, c->width, c->layers, c->heads,
-               4 * c->width, CLIP_ACTIVATION_QUICK_GELU, c->patch ? 1e-5f : 1e-3f },
+    .image = { c->patch ? CLIP_IMAGE_VIT : CLIP_IMAGE_EFFICIENTNET, c->image_size, c->patch,
+               c->width, c->layers, c->heads, 4 * c->width, CLIP_ACTIVATION_QUICK_GELU,
+               c->patch ? 1e-5f : 1e-3f },
   };
   ClipTower *tower = (c->patch ? clip_vit_new : clip_efficientnet_new) (*weights, &config, &error);
   g_assert_no_error (error);
@@ -88,7 +93,7 @@ measure (const Case *c, const ClipTower *tower, int batch, int threads)
 {
   ClipSession session = { .threads = clip_threads_new (threads), .kernels = clip_kernels () };
   const gsize pixels = 3 * (gsize) c->image_size * c->image_size * batch;
-  g_autofree float *in = g_new (float, pixels), *out = g_new (float, batch * EMBED_DIM);
+  g_autofree float *in = g_new (float, pixels), *out = g_new (float, batch *EMBED_DIM);
   for (gsize i = 0; i < pixels; i++)
     in[i] = sinf (i * 0.37f) + 0.3f * sinf (i * 0.011f);
   double best = INFINITY, best_cpu = INFINITY, total = 0;
@@ -101,8 +106,9 @@ measure (const Case *c, const ClipTower *tower, int batch, int threads)
     total += elapsed;
   }
   const double flops = c->patch ? vit_flops (c) : lite_flops (c->image_size);
-  printf ("%-14s batch %d  threads %d  %8.3f ms/image  %8.3f ms of processor time  %6.1f GFLOP/s\n", c->name, batch,
-          threads, best * 1e3 / batch, best_cpu * 1e3 / batch, flops * batch / best * 1e-9);
+  printf ("%-14s batch %d  threads %d  %8.3f ms/image  %8.3f ms of processor time  %6.1f GFLOP/s\n",
+          c->name, batch, threads, best * 1e3 / batch, best_cpu * 1e3 / batch,
+          flops * batch / best * 1e-9);
   fflush (stdout);
   clip_threads_free (session.threads);
   clip_arena_clear (&session.arena);

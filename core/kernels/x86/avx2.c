@@ -8,6 +8,7 @@
 #include "core/kernels/x86/rows.h"
 #include "core/kernels/x86/depthwise.h"
 #include "core/kernels/x86/gemm.h"
+#include "core/kernels/x86/pack.h"
 
 void
 clip_kernels_fill_avx2 (ClipKernels *kernels)
@@ -16,4 +17,5 @@ clip_kernels_fill_avx2 (ClipKernels *kernels)
   fill_rows (kernels);
   fill_depthwise (kernels);
   kernels->gemm = gemm;
+  kernels->pack = pack;
 }

@@ -5,31 +5,29 @@
 
 /* @positions neighbours; @n channels are left. */
 static inline __attribute__ ((always_inline)) void
-neighbours (float *y, gsize y_stride, const float *const *rows, gsize x, const V *w, V bias, int k, int stride,
-            int positions, gsize channels, gsize n)
+neighbours (float *y, gsize y_stride, const float *const *rows, gsize x, const V *w, V bias, int k,
+            int stride, int positions, gsize channels, gsize n)
 {
   V sum[4];
-  UNROLLED for (int p = 0; p < positions; p++)
-    sum[p] = bias;
+  UNROLLED for (int p = 0; p < positions; p++) sum[p] = bias;
   UNROLLED for (int i = 0; i < k; i++)
   {
     const float *in = rows[i] + x * stride * channels;
     UNROLLED for (int j = 0; j < (positions - 1) * stride + k; j++, in += channels)
     {
       const V value = v_load_n (in, n);
-      UNROLLED for (int p = 0; p < positions; p++)
-        if (j >= p * stride && j < p * stride + k)
+      UNROLLED for (int p = 0; p < positions; p++) if (j >= p * stride && j < p * stride + k)
           sum[p] = v_fma (w[i * k + j - p * stride], value, sum[p]);
     }
   }
   UNROLLED for (int p = 0; p < positions; p++)
-    v_store_n (y + (x + p) * y_stride, v_relu6 (sum[p]), n);
+      v_store_n (y + (x + p) * y_stride, v_relu6 (sum[p]), n);
 }
 
 /* One vector of channels of every position. */
 static inline __attribute__ ((always_inline)) void
-slide (float *y, gsize y_stride, const float *const *rows, const float *weight, const float *bias, int k, int stride,
-       int width, int channels, gsize n)
+slide (float *y, gsize y_stride, const float *const *rows, const float *weight, const float *bias,
+       int k, int stride, int width, int channels, gsize n)
 {
   V w[CLIP_DEPTHWISE_MAX * CLIP_DEPTHWISE_MAX];
   for (int i = 0; i < k * k; i++)
@@ -43,8 +41,8 @@ slide (float *y, gsize y_stride, const float *const *rows, const float *weight, 
 }
 
 static inline __attribute__ ((always_inline)) void
-all_channels (float *y, gsize y_stride, const float *const *rows, const float *weight, const float *bias, int k,
-              int stride, int width, int channels)
+all_channels (float *y, gsize y_stride, const float *const *rows, const float *weight,
+              const float *bias, int k, int stride, int width, int channels)
 {
   for (int c = 0; c < channels; c += LANES) {
     const float *shifted[CLIP_DEPTHWISE_MAX];
@@ -53,18 +51,19 @@ all_channels (float *y, gsize y_stride, const float *const *rows, const float *w
     if (c + LANES <= channels) /* told apart so that the compiler drops the masks */
       slide (y + c, y_stride, shifted, weight + c, bias + c, k, stride, width, channels, LANES);
     else
-      slide (y + c, y_stride, shifted, weight + c, bias + c, k, stride, width, channels, channels - c);
+      slide (y + c, y_stride, shifted, weight + c, bias + c, k, stride, width, channels,
+             channels - c);
   }
 }
 
 static void
-depthwise (float *y, gsize y_stride, const float *const *rows, const float *weight, const float *bias, int k, int stride,
-           int width, int channels)
+depthwise (float *y, gsize y_stride, const float *const *rows, const float *weight,
+           const float *bias, int k, int stride, int width, int channels)
 {
   /* the usual ones are unrolled */
-#define CASE(size, step)                                                                                               \
-  if (k == size && stride == step)                                                                                     \
-    return all_channels (y, y_stride, rows, weight, bias, size, step, width, channels)
+#define CASE(size, step)                                                                           \
+  if (k == size && stride == step)                                                                 \
+  return all_channels (y, y_stride, rows, weight, bias, size, step, width, channels)
   CASE (3, 1);
   CASE (3, 2);
   CASE (5, 1);

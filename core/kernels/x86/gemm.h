@@ -12,52 +12,50 @@ tile (const ClipGemm *g, int row, int column, int groups, int rows)
   const gsize x_stride = g->x_stride, w_stride = g->w_stride;
   float *y = g->y + row * g->y_stride + column;
   const float *w = g->w + column / CLIP_GROUP * w_stride;
-  const float *triples[(MAX_ROWS + 2) / 3]; /* rows r, r + 1, r + 2 are within reach of one address each */
+  const float
+      *triples[(MAX_ROWS + 2) / 3]; /* rows r, r + 1, r + 2 are within reach of one address each */
   V sum[MAX_ROWS][MAX_GROUPS * GROUP_VECTORS];
 
   UNROLLED for (int v = 0; v < vectors; v++)
   {
     const int n = MAX (left - v * LANES, 0);
     const V bias = g->bias ? v_load_n (g->bias + column + v * LANES, n) : v_set (0.f);
-    UNROLLED for (int r = 0; r < rows; r++)
-      sum[r][v] = g->add ? v_add (bias, v_load_n (y + r * g->y_stride + v * LANES, n)) : bias;
+    UNROLLED for (int r = 0; r < rows; r++) sum[r][v] =
+        g->add ? v_add (bias, v_load_n (y + r * g->y_stride + v * LANES, n)) : bias;
   }
-  UNROLLED for (int r = 0; r < rows; r += 3)
-    triples[r / 3] = g->x + (row + r) * x_stride;
+  UNROLLED for (int r = 0; r < rows; r += 3) triples[r / 3] = g->x + (row + r) * x_stride;
 
   for (int i = 0; i < g->k; i++) {
     V weight[MAX_GROUPS * GROUP_VECTORS];
-    UNROLLED for (int v = 0; v < vectors; v++)
-      weight[v] = v_load (w + v / GROUP_VECTORS * w_stride + v % GROUP_VECTORS * LANES);
+    UNROLLED for (int v = 0; v < vectors; v++) weight[v] =
+        v_load (w + v / GROUP_VECTORS * w_stride + v % GROUP_VECTORS * LANES);
     UNROLLED for (int r = 0; r < rows; r++)
     {
       const V x = v_set (triples[r / 3][r % 3 * x_stride]);
-      UNROLLED for (int v = 0; v < vectors; v++)
-        sum[r][v] = v_fma (x, weight[v], sum[r][v]);
+      UNROLLED for (int v = 0; v < vectors; v++) sum[r][v] = v_fma (x, weight[v], sum[r][v]);
     }
     w += CLIP_GROUP;
-    UNROLLED for (int r = 0; r < rows; r += 3)
-      triples[r / 3]++;
+    UNROLLED for (int r = 0; r < rows; r += 3) triples[r / 3]++;
   }
 
   const V low = v_set (g->low), high = v_set (g->high);
-  UNROLLED for (int v = 0; v < vectors; v++)
-    UNROLLED for (int r = 0; r < rows; r++)
-      v_store_n (y + r * g->y_stride + v * LANES, v_min (v_max (sum[r][v], low), high), MAX (left - v * LANES, 0));
+  UNROLLED for (int v = 0; v < vectors; v++) UNROLLED for (int r = 0; r < rows; r++)
+      v_store_n (y + r * g->y_stride + v * LANES, v_min (v_max (sum[r][v], low), high),
+                 MAX (left - v * LANES, 0));
 }
 
 /* Some groups of all rows. */
-#define ROWS(groups, n)                                                                                                \
-  case n:                                                                                                              \
-    tile (g, row, column, groups, n);                                                                                  \
+#define ROWS(groups, n)                                                                            \
+  case n:                                                                                          \
+    tile (g, row, column, groups, n);                                                              \
     break;
-#define COLUMNS(groups, most, cases)                                                                                   \
-  static void columns_##groups (const ClipGemm *g, int column)                                                         \
-  {                                                                                                                    \
-    for (int row = 0; row < g->rows; row += most)                                                                      \
-      switch (MIN (most, g->rows - row)) {                                                                             \
-        cases                                                                                                          \
-      }                                                                                                                \
+#define COLUMNS(groups, most, cases)                                                               \
+  static void columns_##groups (const ClipGemm *g, int column)                                     \
+  {                                                                                                \
+    for (int row = 0; row < g->rows; row += most)                                                  \
+      switch (MIN (most, g->rows - row)) {                                                         \
+        cases                                                                                      \
+      }                                                                                            \
   }
 GEMM_TILES (COLUMNS, ROWS)
 
@@ -69,7 +67,7 @@ gemm (const ClipGemm *g)
   for (int column = 0; groups > 0;) {
     /* not 4 and 1: 3 and 2 */
     const int n = groups == MAX_GROUPS + 1 ? (groups + 1) / 2 : MIN (groups, MAX_GROUPS);
-    columns[n - 1] (g, column);
+    columns[n - 1](g, column);
     column += n * CLIP_GROUP;
     groups -= n;
   }

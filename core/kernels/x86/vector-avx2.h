@@ -12,7 +12,7 @@ typedef __m256 V;
 /* Tiles of gemm.h: 12 sums in 16 registers. */
 #define MAX_ROWS 6
 #define MAX_GROUPS 1
-#define GEMM_TILES(COLUMNS, ROWS)                                                                                      \
+#define GEMM_TILES(COLUMNS, ROWS)                                                                  \
   COLUMNS (1, 6, ROWS (1, 1) ROWS (1, 2) ROWS (1, 3) ROWS (1, 4) ROWS (1, 5) ROWS (1, 6))
 #define GEMM_COLUMNS columns_1
 

@@ -12,15 +12,16 @@ typedef __m512 V;
 /* Tiles of gemm.h: 24 sums in most of 32 registers. */
 #define MAX_ROWS 12
 #define MAX_GROUPS 4
-#define UP_TO_6(groups, ROWS)                                                                                          \
-  ROWS (groups, 1) ROWS (groups, 2) ROWS (groups, 3) ROWS (groups, 4) ROWS (groups, 5) ROWS (groups, 6)
+#define UP_TO_6(groups, ROWS)                                                                      \
+  ROWS (groups, 1)                                                                                 \
+  ROWS (groups, 2) ROWS (groups, 3) ROWS (groups, 4) ROWS (groups, 5) ROWS (groups, 6)
 #define UP_TO_8(groups, ROWS) UP_TO_6 (groups, ROWS) ROWS (groups, 7) ROWS (groups, 8)
-#define UP_TO_12(groups, ROWS)                                                                                         \
+#define UP_TO_12(groups, ROWS)                                                                     \
   UP_TO_8 (groups, ROWS) ROWS (groups, 9) ROWS (groups, 10) ROWS (groups, 11) ROWS (groups, 12)
-#define GEMM_TILES(COLUMNS, ROWS)                                                                                      \
-  COLUMNS (1, 12, UP_TO_12 (1, ROWS))                                                                                  \
-  COLUMNS (2, 12, UP_TO_12 (2, ROWS))                                                                                  \
-  COLUMNS (3, 8, UP_TO_8 (3, ROWS))                                                                                    \
+#define GEMM_TILES(COLUMNS, ROWS)                                                                  \
+  COLUMNS (1, 12, UP_TO_12 (1, ROWS))                                                              \
+  COLUMNS (2, 12, UP_TO_12 (2, ROWS))                                                              \
+  COLUMNS (3, 8, UP_TO_8 (3, ROWS))                                                                \
   COLUMNS (4, 6, UP_TO_6 (4, ROWS))
 #define GEMM_COLUMNS columns_1, columns_2, columns_3, columns_4
 
