@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * gst-clip: one program, a table of commands. A command reads its options (GOption) and the
- * arguments left over, prints JSON lines on stdout and says everything else on stderr.
+ * gst-clip: one program, a table of commands. A command reads its options (GOption) and the arguments left over,
+ * prints JSON lines on stdout and says everything else on stderr.
  */
 #pragma once
 #include <glib.h>

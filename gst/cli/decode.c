@@ -2,17 +2,15 @@
 /*
  * Decoding: one GStreamer pipeline for each file.
  *
- *   still  filesrc ! DECODER ! videoconvert ! appsink      DECODER: a row of still_decoders, else
- * decodebin video  uridecodebin ! videoconvert ! appsink
+ *   still  filesrc ! DECODER ! videoconvert ! appsink      DECODER: a row of still_decoders, else decodebin
+ *   video  uridecodebin ! videoconvert ! appsink
  *
- * videoconvert passes frames through untouched where the core reads their format, which is nearly
- * always.
+ * videoconvert passes frames through untouched where the core reads their format, which is nearly always.
  *
- * JPEG pictures: the reference decodes with libjpeg's slow-but-accurate transform and its smooth
- * ("fancy") chroma upsampling. gdkpixbufdec does the same and gives the same bytes; jpegdec hands
- * out the subsampled planes, whose conversion to RGB differs by 0.8 grey levels on average with
- * idct-method=islow, by 1.4 with its default. Measured on 18 photos; decodebin would pick jpegdec,
- * so the table below decides.
+ * JPEG pictures: the reference decodes with libjpeg's slow-but-accurate transform and its smooth ("fancy") chroma
+ * upsampling. gdkpixbufdec does the same and gives the same bytes; jpegdec hands out the subsampled planes, whose
+ * conversion to RGB differs by 0.8 grey levels on average with idct-method=islow, by 1.4 with its default. Measured on
+ * 18 photos; decodebin would pick jpegdec, so the table below decides.
  */
 #include "gst/cli/decode.h"
 #include <errno.h>
@@ -27,16 +25,21 @@
 #define POLL (50 * GST_MSECOND) /* how soon an error is seen when no frame comes */
 #define PATIENCE                                                                                   \
   (500 * GST_MSECOND)       /* how long a frame decoded before an error may take to arrive */
+#define STILL_TIMEOUT 30    /* seconds; a decoder that takes longer for one picture hangs */
 #define SNIFFED_BYTES 65536 /* enough for every type finder of pictures */
 
 static const struct {
   const char *type;        /* media type, as type finding names it */
   const char *element;     /* must be installed */
-  const char *description; /* in gst-launch syntax */
+  const char *description; /* in gst-launch syntax; NULL: pictures of this type are refused */
 } still_decoders[] = {
   { "image/jpeg", "gdkpixbufdec", "gdkpixbufdec" },
   { "image/jpeg", "jpegdec", "jpegdec idct-method=islow" },
   { "image/png", "pngdec", "pngdec" },
+  { "image/bmp", "gdkpixbufdec", "gdkpixbufdec" },
+  { "image/tiff", "gdkpixbufdec", "gdkpixbufdec" },
+  { "image/gif", "filesrc",
+    NULL }, /* avdemux_gif, all there is, turns in circles at the end of the file */
 };
 
 struct _Media {
@@ -52,11 +55,9 @@ struct _Media {
   GstClockTime duration, position, end;
 };
 
-/* -------------------------------------------------------------------------------------------------------
- * opening */
+/* ---------------------------------------------------------------------------------------------------------- opening */
 
-/* Media type of the file's first bytes; NULL where they tell nothing. FALSE when the file cannot be
- * read. */
+/* Media type of the file's first bytes; NULL where they tell nothing. FALSE when the file cannot be read. */
 static gboolean
 sniff (const char *file, char **type, GError **error)
 {
@@ -94,9 +95,9 @@ sniff (const char *file, char **type, GError **error)
 }
 
 /*
- * Whether a JPEG file has its end. Decoders pad what is missing with grey and do not tell. Segments (FF, marker, length)
- * are skipped, for thumbnails in them have ends of their own, up to the start of scan FF DA; in the data that follows, FF
- * is escaped as FF 00, so that FF D9 can only be the end.
+ * Whether a JPEG file has its end. Decoders pad what is missing with grey and do not tell. Segments (FF, marker,
+ * length) are skipped, for thumbnails in them have ends of their own, up to the start of scan FF DA; in the data that
+ * follows, FF is escaped as FF 00, so that FF D9 can only be the end.
  */
 static gboolean
 jpeg_is_whole (const char *file)
@@ -127,6 +128,7 @@ is_installed (const char *element)
   return factory != NULL;
 }
 
+/* How to decode pictures of @type, in gst-launch syntax; NULL: not at all. */
 static const char *
 still_decoder (const char *type)
 {
@@ -169,7 +171,13 @@ media_open (const char *file, GError **error)
   if (!remote && !sniff (file, &type, error))
     return NULL;
 
-  if (type && g_str_equal (type, "image/jpeg") && !jpeg_is_whole (file)) {
+  gboolean still = type && g_str_has_prefix (type, "image/");
+  if (still && !still_decoder (type)) {
+    g_set_error (error, CLIP_ERROR, CLIP_ERROR_UNSUPPORTED,
+                 "%s: pictures of type %s cannot be decoded", file, type);
+    return NULL;
+  }
+  if (still && g_str_equal (type, "image/jpeg") && !jpeg_is_whole (file)) {
     g_set_error (error, CLIP_ERROR, CLIP_ERROR_FORMAT, "%s: the JPEG data is cut short", file);
     return NULL;
   }
@@ -177,7 +185,7 @@ media_open (const char *file, GError **error)
   g_autoptr (Media) media = g_new0 (Media, 1);
   media->file = g_strdup (file);
   media->remote = remote;
-  media->still = type && g_str_has_prefix (type, "image/");
+  media->still = still;
   media->duration = media->position = media->end = GST_CLOCK_TIME_NONE;
   const char *tail =
       "videoconvert dither=none ! appsink name=sink sync=false enable-last-sample=false";
@@ -206,8 +214,8 @@ media_open (const char *file, GError **error)
   gst_app_sink_set_caps (media->sink, caps);
   gst_app_sink_set_max_buffers (media->sink, FRAMES_AHEAD);
   media->bus = gst_element_get_bus (media->pipeline);
-  gst_element_set_state (
-      media->pipeline, GST_STATE_PLAYING); /* a failure posts an error, which media_read () finds */
+  /* a failure posts an error, which media_read () finds */
+  gst_element_set_state (media->pipeline, GST_STATE_PLAYING);
   return g_steal_pointer (&media);
 }
 
@@ -231,8 +239,7 @@ media_is_still (const Media *media)
   return media->still;
 }
 
-/* -------------------------------------------------------------------------------------------------------
- * reading */
+/* ---------------------------------------------------------------------------------------------------------- reading */
 
 /* "FILE: what GStreamer says (the last line of its details)" */
 static void
@@ -298,6 +305,8 @@ static GstSample *
 pull (Media *media)
 {
   guint idle_polls = 0;
+  gint64 deadline =
+      media->still ? g_get_monotonic_time () + STILL_TIMEOUT * G_USEC_PER_SEC : G_MAXINT64;
   for (;;) {
     gboolean failed = media->error != NULL;
     GstSample *sample = gst_app_sink_try_pull_sample (media->sink, failed ? PATIENCE : POLL);
@@ -307,15 +316,17 @@ pull (Media *media)
     if (failed || gst_app_sink_is_eos (media->sink))
       return NULL;
     idle_polls = media->remote || media->n_read > 0 || is_running (media) ? 0 : idle_polls + 1;
-    if (idle_polls == 2 && !media->error)
+    if (!media->error && g_get_monotonic_time () > deadline)
+      g_set_error (&media->error, CLIP_ERROR, CLIP_ERROR_FORMAT, "%s: not decoded within %d s",
+                   media->file, STILL_TIMEOUT);
+    if (!media->error && idle_polls == 2)
       g_set_error (&media->error, CLIP_ERROR, CLIP_ERROR_FORMAT, "%s: nothing in it can be decoded",
                    media->file);
   }
 }
 
-/* A container that promises more than it holds ends without an error from most demuxers. The
- * longest stream, which need not be the video, sets the duration: only a loss of more than a tenth
- * and a second counts as damage. */
+/* A container that promises more than it holds ends without an error from most demuxers. The longest stream, which
+ * need not be the video, sets the duration: only a loss of more than a tenth and a second counts as damage. */
 static void
 check_end (Media *media)
 {

@@ -3,8 +3,7 @@
  * gst-clip embed: embeddings of images and texts.
  *
  *   --image, --text   {"image" | "text": name, "embedding": [E]}, of length 1 unless --raw
- *   --tensors         pixels [N, 3, R, R] ─▶ image_features [N, E];  tokens [N, T] ─▶ text_features
- * [N, E]
+ *   --tensors         pixels [N, 3, R, R] ─▶ image_features [N, E];  tokens [N, T] ─▶ text_features [N, E]
  */
 #include "gst/cli/frames.h"
 #include "gst/cli/jsonline.h"
@@ -34,8 +33,7 @@ static const GOptionEntry entries[] = {
   { NULL },
 };
 
-/* -------------------------------------------------------------------------------------------
- * images and texts → lines */
+/* ----------------------------------------------------------------------------------------- images and texts → lines */
 
 typedef struct {
   JsonLine *line;
@@ -131,8 +129,7 @@ embed_files (ClipSession *session)
   return ok;
 }
 
-/* -------------------------------------------------------------------------------------------------
- * tensors → tensors */
+/* ------------------------------------------------------------------------------------------------ tensors → tensors */
 
 static gboolean
 shape_error (GError **error, const ClipArray *array, const char *expected)

@@ -2,11 +2,9 @@
 /*
  * Files to pixels to features.
  *
- *   file ─▶ media (decodes on its own threads) ─▶ preprocess ─▶ pixels [B, 3, R, R] ─▶ features [B,
- * E] ─▶ func
+ *   file ─▶ media (decodes on its own threads) ─▶ preprocess ─▶ pixels [B, 3, R, R] ─▶ features [B, E] ─▶ func
  *
- * The next files are opened while one is read, so that decoding overlaps with encoding for pictures
- * too.
+ * The next files are opened while one is read, so that decoding overlaps with encoding for pictures too.
  */
 #include "gst/cli/frames.h"
 #include "gst/cli/decode.h"
@@ -98,8 +96,9 @@ prepare (Frames *frames, GstCaps *caps, gboolean still, GError **error)
               : colour->matrix == GST_VIDEO_COLOR_MATRIX_BT2020 ? CLIP_COLOR_MATRIX_BT2020
                                                                 : CLIP_COLOR_MATRIX_BT601,
     .full_range = colour->range == GST_VIDEO_COLOR_RANGE_0_255,
-    /* the reference sees pictures as RGB before it resizes them */
+    /* the reference sees a picture as RGB before it resizes it, and weighs colours by alpha meanwhile */
     .yuv_order = still ? CLIP_YUV_CONVERT_FIRST : CLIP_YUV_RESIZE_FIRST,
+    .premultiply_alpha = still,
   };
   frames->preprocess = clip_preprocess_new (&frames->config, &frame, error);
   if (!frames->preprocess)

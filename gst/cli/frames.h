@@ -19,8 +19,7 @@ typedef enum {
 
 typedef struct _Frames Frames;
 
-/* @interval: of a video, frames 0, interval, 2·interval … are read; 0 refuses videos. @files must
- * stay valid. */
+/* @interval: of a video, frames 0, interval, 2·interval … are read; 0 refuses videos. @files must stay valid. */
 Frames *frames_new (char **files, guint n_files, const ClipPreprocessConfig *config,
                     guint interval);
 void frames_free (Frames *frames);
@@ -34,7 +33,6 @@ double frames_get_progress (Frames *frames);
 /* @feature: [E], not normalised */
 typedef void (*FeatureFunc) (const FrameName *name, const float *feature, gpointer data);
 
-/* Encodes all frames and calls @func for each in order. Failures go to stderr; FALSE when there
- * were any. */
+/* Encodes all frames and calls @func for each in order. Failures go to stderr; FALSE when there were any. */
 gboolean frames_encode (Frames *frames, ClipSession *session, const char *task, FeatureFunc func,
                         gpointer data);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Writes one JSON value a line to stdout. Values are appended in order; @name is the member's name
- * inside an object, NULL inside an array and at the top:
+ * Writes one JSON value a line to stdout. Values are appended in order; @name is the member's name inside an object,
+ * NULL inside an array and at the top:
  *
  *   json_line_begin (line, NULL, '{');
  *   json_line_string (line, "label", "a dog");

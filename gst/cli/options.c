@@ -2,9 +2,8 @@
 /*
  * Options: the shared ones, and parsing with help for mistyped names.
  *
- * All strings are declared as file names (G_OPTION_ARG_FILENAME): GOption then hands over their
- * bytes as they are, where it would convert G_OPTION_ARG_STRING from the locale's character set and
- * refuse "café" in the C locale.
+ * All strings are declared as file names (G_OPTION_ARG_FILENAME): GOption then hands over their bytes as they are,
+ * where it would convert G_OPTION_ARG_STRING from the locale's character set and refuse "café" in the C locale.
  */
 #include "gst/cli/options.h"
 #include "gst/cli/terminal.h"
@@ -59,11 +58,9 @@ options_open_session (ClipModel *model)
   return clip_session_new (model, chosen.threads);
 }
 
-/* ------------------------------------------------------------------------------------------------
- * mistyped names */
+/* --------------------------------------------------------------------------------------------------- mistyped names */
 
-/* Edits (insert, delete, replace, swap neighbours) that turn @a into @b. Names are short: rows live
- * on the stack. */
+/* Edits (insert, delete, replace, swap neighbours) that turn @a into @b. Names are short: rows live on the stack. */
 static guint
 edit_distance (const char *a, const char *b)
 {
@@ -126,8 +123,7 @@ options_choice (const char *option, const char *word, const char *const *names)
   return -1;
 }
 
-/* --------------------------------------------------------------------------------------------------------
- * parsing */
+/* ---------------------------------------------------------------------------------------------------------- parsing */
 
 static const char *const precisions[] = { "auto", "f32", NULL }; /* in the order of ClipPrecision */
 
@@ -171,8 +167,7 @@ is_option_like (const char *argument)
   return argument[0] == '-' && argument[1] != 0; /* "-" alone is standard input */
 }
 
-/* Repeats the name of a list option before each of the values that follow it, which is how GOption
- * reads lists. */
+/* Repeats the name of a list option before each of the values that follow it, which is how GOption reads lists. */
 static char **
 spread_lists (const CliCommand *command, char **argv)
 {

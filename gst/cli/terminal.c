@@ -4,9 +4,8 @@
  *
  *   classifying  [##########          ]  50 %  0:12 left
  *
- * The time left is the time spent on this task scaled by what remains. The bar is a single line
- * that is wiped before any other output, so it never mixes with it, and it is not drawn at all
- * where stderr is not a terminal.
+ * The time left is the time spent on this task scaled by what remains. The bar is a single line that is wiped before
+ * any other output, so it never mixes with it, and it is not drawn at all where stderr is not a terminal.
  */
 #include "gst/cli/terminal.h"
 #include <math.h>

@@ -8,8 +8,8 @@ void terminal_report (const char *format, ...) G_GNUC_PRINTF (1, 2);
 /* "gst-clip: warning: MESSAGE" */
 void terminal_warn (const char *format, ...) G_GNUC_PRINTF (1, 2);
 
-/* Draws the bar of @task (a string that stays valid), @fraction of which is done; not more often
- * than the eye follows. */
+/* Draws the bar of @task (a string that stays valid), @fraction of which is done; not more often than the eye
+ * follows. */
 void terminal_progress (const char *task, double fraction);
 /* Wipes the bar off, before something else is written to the terminal or after the work. */
 void terminal_clear (void);

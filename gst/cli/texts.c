@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Texts: arguments in order, and for each "-" the lines of standard input without their line ends.
- */
+/* Texts: arguments in order, and for each "-" the lines of standard input without their line ends. */
 #include "gst/cli/texts.h"
 #include "core/clip.h"
 #include <errno.h>

@@ -2,8 +2,8 @@
 /*
  * gst-clip tokenize: {"text", "ids"} for each text: start token, ids, end token; no padding.
  *
- * CLIP's tokenizer has the context length built in: like the reference, it cuts a longer text and keeps the end token. A
- * WordPiece tokenizer has no length of its own, and its ids are printed in full.
+ * CLIP's tokenizer has the context length built in: like the reference, it cuts a longer text and keeps the end token.
+ * A WordPiece tokenizer has no length of its own, and its ids are printed in full.
  */
 #include "gst/cli/jsonline.h"
 #include "gst/cli/options.h"
