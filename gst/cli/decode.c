@@ -13,6 +13,7 @@
  * 18 photos; decodebin would pick jpegdec, so the table below decides.
  */
 #include "gst/cli/decode.h"
+#include "gst/cli/whole.h"
 #include <errno.h>
 #include <gst/app/gstappsink.h>
 #include <gst/base/gsttypefindhelper.h>
@@ -51,8 +52,8 @@ struct _Media {
   GstBus *bus;
   guint64 n_read; /* frames */
   GError *error;  /* the first error of the pipeline */
-  GError *damage; /* the first warning about the stream: decoding went on without a part of it */
-  GstClockTime duration, position, end;
+  GError *damage; /* something is missing or was skipped; decoding goes on */
+  GstClockTime duration, position;
 };
 
 /* ---------------------------------------------------------------------------------------------------------- opening */
@@ -92,33 +93,6 @@ sniff (const char *file, char **type, GError **error)
       *type = g_strdup (gst_structure_get_name (gst_caps_get_structure (caps, 0)));
   }
   return TRUE;
-}
-
-/*
- * Whether a JPEG file has its end. Decoders pad what is missing with grey and do not tell. Segments (FF, marker,
- * length) are skipped, for thumbnails in them have ends of their own, up to the start of scan FF DA; in the data that
- * follows, FF is escaped as FF 00, so that FF D9 can only be the end.
- */
-static gboolean
-jpeg_is_whole (const char *file)
-{
-  g_autoptr (GMappedFile) mapped = g_mapped_file_new (file, FALSE, NULL);
-  if (!mapped)
-    return TRUE; /* the decoder will say why */
-  const guint8 *bytes = (const guint8 *) g_mapped_file_get_contents (mapped);
-  gsize length = g_mapped_file_get_length (mapped), at = 2; /* after FF D8 */
-  gboolean in_scan = FALSE;
-
-  while (at + 4 <= length && !in_scan) {
-    in_scan = bytes[at + 1] == 0xda;
-    at += bytes[at + 1] == 0xff
-              ? 1
-              : 2 + GST_READ_UINT16_BE (bytes + at + 2); /* FF FF: one byte of padding */
-  }
-  for (; at + 2 <= length; at++)
-    if (bytes[at] == 0xff && bytes[at + 1] == 0xd9)
-      return TRUE;
-  return FALSE;
 }
 
 static gboolean
@@ -177,8 +151,13 @@ media_open (const char *file, GError **error)
                  "%s: pictures of type %s cannot be decoded", file, type);
     return NULL;
   }
-  if (still && g_str_equal (type, "image/jpeg") && !jpeg_is_whole (file)) {
-    g_set_error (error, CLIP_ERROR, CLIP_ERROR_FORMAT, "%s: the JPEG data is cut short", file);
+
+  g_autoptr (GError) damage = NULL;
+  if (type && !file_is_whole (file))
+    g_set_error (&damage, CLIP_ERROR, CLIP_ERROR_FORMAT,
+                 "%s: cut short: there is less data than its header says", file);
+  if (still && damage) {
+    g_propagate_error (error, g_steal_pointer (&damage));
     return NULL;
   }
 
@@ -186,7 +165,8 @@ media_open (const char *file, GError **error)
   media->file = g_strdup (file);
   media->remote = remote;
   media->still = still;
-  media->duration = media->position = media->end = GST_CLOCK_TIME_NONE;
+  media->damage = g_steal_pointer (&damage);
+  media->duration = media->position = GST_CLOCK_TIME_NONE;
   const char *tail =
       "videoconvert dither=none ! appsink name=sink sync=false enable-last-sample=false";
   if (media->still)
@@ -325,21 +305,6 @@ pull (Media *media)
   }
 }
 
-/* A container that promises more than it holds ends without an error from most demuxers. The longest stream, which
- * need not be the video, sets the duration: only a loss of more than a tenth and a second counts as damage. */
-static void
-check_end (Media *media)
-{
-  if (media->still || media->error || !GST_CLOCK_TIME_IS_VALID (media->duration) ||
-      !GST_CLOCK_TIME_IS_VALID (media->end))
-    return;
-  if (media->end + GST_SECOND < media->duration && media->end < media->duration / 10 * 9)
-    g_set_error (
-        &media->damage, CLIP_ERROR, CLIP_ERROR_FORMAT,
-        "%s: the video ends after %.1f s, expected %.1f s: the file is damaged or cut short",
-        media->file, media->end / 1e9, media->duration / 1e9);
-}
-
 GstSample *
 media_read (Media *media, GError **error)
 {
@@ -358,18 +323,13 @@ media_read (Media *media, GError **error)
   if (sample) {
     gint64 duration;
     media->n_read++;
-    GstClockTime length = GST_BUFFER_DURATION (gst_sample_get_buffer (sample));
     media->position = media_get_time (media, sample);
     if (!GST_CLOCK_TIME_IS_VALID (media->duration) &&
         gst_element_query_duration (media->pipeline, GST_FORMAT_TIME, &duration) && duration > 0)
       media->duration = duration;
-    if (GST_CLOCK_TIME_IS_VALID (media->position))
-      media->end = media->position + (GST_CLOCK_TIME_IS_VALID (length) ? length : 0);
     return g_steal_pointer (&sample);
   }
   media->finished = TRUE;
-  if (!media->damage)
-    check_end (media);
   if (media->error || media->damage)
     g_propagate_error (error, g_error_copy (media->error ? media->error : media->damage));
   return NULL;

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Whether a file is as long as its own headers say.
+ *
+ * A cut file mostly plays without an error up to the cut: demuxers take it for the end, and JPEG decoders fill what is
+ * missing with grey. Four families of formats tell their length:
+ *
+ *   JPEG            ends with the marker FF D9
+ *   RIFF            (AVI, WebP)  "RIFF", length of the rest
+ *   ISO base media  (MP4, MOV)   a row of boxes: length, type, content
+ *   Matroska        (and WebM)   an EBML header, then a segment: identifier, length, content
+ *
+ * Lengths of 0 or all ones are those of files written to a pipe: unknown.
+ */
+#include "gst/cli/whole.h"
+#include <gst/gst.h>
+#include <string.h>
+
+/*
+ * Segments (FF, marker, length) are skipped, for thumbnails in them have ends of their own, up to the start of scan FF DA;
+ * in the data that follows, FF is escaped as FF 00, so that FF D9 can only be the end.
+ */
+static gboolean
+jpeg_is_whole (const guint8 *bytes, gsize length)
+{
+  gsize at = 2; /* after FF D8 */
+  while (at + 4 <= length) {
+    guint8 marker = bytes[at + 1];
+    at +=
+        marker == 0xff ? 1 : 2 + GST_READ_UINT16_BE (bytes + at + 2); /* FF FF: a byte of padding */
+    if (marker == 0xda)
+      break;
+  }
+  for (; at + 2 <= length; at++)
+    if (bytes[at] == 0xff && bytes[at + 1] == 0xd9)
+      return TRUE;
+  return FALSE;
+}
+
+static gboolean
+riff_is_whole (const guint8 *bytes, gsize length)
+{
+  guint32 rest = GST_READ_UINT32_LE (bytes + 4);
+  return rest == 0 || rest == G_MAXUINT32 ||
+         rest <= length - 8 + 1; /* some writers count a padding byte they omit */
+}
+
+static gboolean
+is_box_type (const guint8 *type)
+{
+  for (int i = 0; i < 4; i++)
+    if (!g_ascii_isalnum (type[i]) && type[i] != ' ' && type[i] != 0xa9)
+      return FALSE;
+  return TRUE;
+}
+
+static gboolean
+boxes_are_whole (const guint8 *bytes, gsize length)
+{
+  gsize at = 0;
+  while (length - at >= 16) {
+    guint64 size = GST_READ_UINT32_BE (bytes + at);
+    if (size == 1)
+      size = GST_READ_UINT64_BE (bytes + at + 8);
+    if (size < 8 || !is_box_type (bytes + at + 4)) /* up to the end of the file, or not a box */
+      return TRUE;
+    if (size > length - at)
+      return FALSE;
+    at += size;
+  }
+  return TRUE;
+}
+
+/* An EBML number of 1 to 8 bytes, as many as the first has leading zeros and one more. Returns its bytes, 0: invalid. */
+static gsize
+read_ebml_number (const guint8 *bytes, gsize length, guint64 *value)
+{
+  gsize n = 1;
+  while (n <= 8 && length > 0 && !(bytes[0] & (0x80 >> (n - 1))))
+    n++;
+  if (n > 8 || n > length)
+    return 0;
+  *value = bytes[0] & (0xff >> n);
+  gboolean all_ones = *value == (0xff >> n);
+  for (gsize i = 1; i < n; i++) {
+    *value = *value << 8 | bytes[i];
+    all_ones = all_ones && bytes[i] == 0xff;
+  }
+  if (all_ones)
+    *value = 0; /* unknown */
+  return n;
+}
+
+static gboolean
+matroska_is_whole (const guint8 *bytes, gsize length)
+{
+  static const guint8 segment[] = { 0x18, 0x53, 0x80, 0x67 };
+  guint64 size;
+  gsize at = 4,
+        n = read_ebml_number (bytes + at, length - at, &size); /* after the header's identifier */
+  at += n;
+  if (n == 0 || size > length - at || length - at - size < sizeof segment + 1)
+    return FALSE;
+  at += size;
+  if (memcmp (bytes + at, segment, sizeof segment) != 0)
+    return TRUE;
+  at += sizeof segment;
+  n = read_ebml_number (bytes + at, length - at, &size);
+  return n > 0 && size <= length - at - n;
+}
+
+gboolean
+file_is_whole (const char *path)
+{
+  static const struct {
+    gsize at;
+    const char *magic;
+    gboolean (*is_whole) (const guint8 *bytes, gsize length);
+  } formats[] = {
+    { 0, "\xff\xd8\xff", jpeg_is_whole }, { 0, "RIFF", riff_is_whole },
+    { 4, "ftyp", boxes_are_whole },       { 4, "moov", boxes_are_whole },
+    { 4, "mdat", boxes_are_whole },       { 4, "wide", boxes_are_whole },
+    { 4, "free", boxes_are_whole },       { 0, "\x1a\x45\xdf\xa3", matroska_is_whole },
+  };
+  g_autoptr (GMappedFile) mapped = g_mapped_file_new (path, FALSE, NULL);
+  gsize length = mapped ? g_mapped_file_get_length (mapped) : 0;
+  const guint8 *bytes = length ? (const guint8 *) g_mapped_file_get_contents (mapped) : NULL;
+
+  for (guint i = 0; i < G_N_ELEMENTS (formats) && length >= 16; i++)
+    if (memcmp (bytes + formats[i].at, formats[i].magic, strlen (formats[i].magic)) == 0)
+      return formats[i].is_whole (bytes, length);
+  return TRUE;
+}

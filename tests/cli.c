@@ -1,0 +1,646 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The program gst-clip, run as a user runs it:
+ *
+ *   command line : a table of invocations, their exit status and what they say
+ *   bad input    : a table of files that are not what they should be: status 1, the file named, nothing on stdout
+ *   media        : pictures and videos made here by GStreamer: lines, times, one bad file among good ones, cut files
+ *   conformance  : on ../shared, pixels and tokens identical, features within 2e-5, the same for any thread count
+ *
+ * The embedded default model is used where the model does not matter.
+ */
+#include "core/clip.h"
+#include "tests/testing.h"
+
+#include <gio/gio.h>
+#include <glib/gstdio.h>
+#include <gst/gst.h>
+#include <json-glib/json-glib.h>
+#include <math.h>
+
+static const char *program; /* path of gst-clip */
+static char *folder;        /* where the files of these tests are made */
+
+typedef struct {
+  int status;
+  char *out, *err;
+} Result;
+
+static void
+result_clear (Result *result)
+{
+  g_free (result->out);
+  g_free (result->err);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Result, result_clear)
+
+static char *
+text_of (GBytes *bytes)
+{
+  gsize length;
+  const char *data = g_bytes_get_data (bytes, &length);
+  return g_strndup (data ? data : "", length);
+}
+
+static Result
+run_argv (const char *const *arguments, const char *input)
+{
+  Result result;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GPtrArray) argv = g_ptr_array_new ();
+  g_ptr_array_add (argv, (gpointer) program);
+  for (; *arguments; arguments++)
+    g_ptr_array_add (argv, (gpointer) *arguments);
+  g_ptr_array_add (argv, NULL);
+
+  g_autoptr (GSubprocessLauncher) launcher =
+      g_subprocess_launcher_new (G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDOUT_PIPE |
+                                 G_SUBPROCESS_FLAGS_STDERR_PIPE);
+  g_subprocess_launcher_set_cwd (launcher, folder);
+  g_autoptr (GSubprocess) process =
+      g_subprocess_launcher_spawnv (launcher, (const char *const *) argv->pdata, &error);
+  g_assert_no_error (error);
+  g_autoptr (GBytes) bytes = g_bytes_new_static (input ? input : "", input ? strlen (input) : 0),
+                     out = NULL, err = NULL;
+  g_subprocess_communicate (process, bytes, NULL, &out, &err, &error);
+  g_assert_no_error (error);
+  g_assert_true (g_subprocess_get_if_exited (process)); /* no signal */
+  result.status = g_subprocess_get_exit_status (process);
+  result.out = text_of (out);
+  result.err = text_of (err);
+  return result;
+}
+
+/* @line: arguments, quoted as in a shell */
+static Result
+run (const char *line)
+{
+  g_auto (GStrv) arguments = NULL;
+  g_autoptr (GError) error = NULL;
+  if (*line) {
+    g_shell_parse_argv (line, NULL, &arguments, &error);
+    g_assert_no_error (error);
+  }
+  static const char *const none[] = { NULL };
+  return run_argv (arguments ? (const char *const *) arguments : none, NULL);
+}
+
+static void
+check (const char *line, const Result *result, int status, const char *out, const char *err)
+{
+  if (result->status != status)
+    g_error ("gst-clip %s: exit status %d, expected %d\n%s%s", line, result->status, status,
+             result->out, result->err);
+  if (out ? !strstr (result->out, out) : *result->out != 0)
+    g_error ("gst-clip %s: stdout \"%s\", expected \"%s\"", line, result->out, out ? out : "");
+  if (err ? !strstr (result->err, err) : *result->err != 0)
+    g_error ("gst-clip %s: stderr \"%s\", expected \"%s\"", line, result->err, err ? err : "");
+}
+
+/* Each line of @out, parsed. */
+static GPtrArray *
+parse_lines (const char *out)
+{
+  GPtrArray *lines = g_ptr_array_new_with_free_func ((GDestroyNotify) json_node_unref);
+  g_auto (GStrv) texts = g_strsplit (out, "\n", -1);
+  guint n = g_strv_length (texts);
+  g_assert_true (n == 0 || *texts[n - 1] == 0); /* the last line is whole */
+  for (guint i = 0; i + 1 < n; i++) {
+    g_autoptr (GError) error = NULL;
+    JsonNode *node = json_from_string (texts[i], &error);
+    g_assert_no_error (error);
+    g_ptr_array_add (lines, node);
+  }
+  return lines;
+}
+
+static JsonObject *
+line_at (GPtrArray *lines, guint index)
+{
+  return json_node_get_object (g_ptr_array_index (lines, index));
+}
+
+/* ----------------------------------------------------------------------------------------------------- command line */
+
+static void
+test_command_line (void)
+{
+  static const struct {
+    const char *line;
+    int status;
+    const char *out, *err; /* stdout and stderr contain this; NULL: are empty */
+  } cases[] = {
+    { "", 2, NULL, "Commands:" },
+    { "--help", 0, "Commands:", NULL },
+    { "help", 0, "Commands:", NULL },
+    { "--version", 0, "gst-clip ", NULL },
+    { "help classify", 0, "--labels", NULL },
+    { "classify --help", 0, "--labels", NULL },
+    { "help clasify", 2, NULL, "did you mean 'classify'?" },
+    { "clasify", 2, NULL, "did you mean 'classify'?" },
+    { "frobnicate", 2, NULL, "unknown command 'frobnicate'" },
+    { "--frobnicate", 2, NULL, "unknown option '--frobnicate'" },
+    { "classify --lables a x.png", 2, NULL, "did you mean --labels?" },
+    { "classify --label=a x.png", 2, NULL, "did you mean --labels?" },
+    { "classify x.png", 2, NULL, "no labels" },
+    { "classify --labels a", 2, NULL, "no file" },
+    { "classify --labels a --interval 0 x.png", 2, NULL, "--interval is 0, expected 1 or more" },
+    { "classify --labels a --interval often x.png", 2, NULL, "often" },
+    { "classify --labels a --top-k -1 x.png", 2, NULL, "--top-k is -1" },
+    { "classify --labels a --threshold 1.5 x.png", 2, NULL, "--threshold is 1.5, expected 0 … 1" },
+    { "classify --labels a --threshold nan x.png", 2, NULL, "--threshold is nan" },
+    { "classify --labels a --scoring both x.png", 2, NULL,
+      "expected one of exclusive, independent" },
+    { "classify --labels a --threads -2 x.png", 2, NULL, "--threads is -2" },
+    { "classify --labels a --precision f17 x.png", 2, NULL, "--precision is 'f17'" },
+    { "classify --labels", 2, NULL, "--labels" },
+    { "embed", 2, NULL, "nothing to embed" },
+    { "embed x.png", 2, NULL, "'x.png' is neither after --image nor after --text" },
+    { "embed --tensors x.safetensors", 2, NULL, "--output" },
+    { "embed --text a --output x", 2, NULL, "--tensors and --output" },
+    { "embed --text a --tensors x --output y", 2, NULL, "--tensors goes without" },
+    { "embed --raw --tensors x --output y", 2, NULL, "--raw" },
+    { "tokenize", 2, NULL, "no text" },
+    { "tokenize --vocab x --model y z", 2, NULL, "--vocab and --model" },
+    { "preprocess x.png", 2, NULL, "no --output" },
+    { "preprocess --output x", 2, NULL, "no image" },
+    { "inspect a b", 2, NULL, "one argument too many" },
+    { "inspect --model a b", 2, NULL, "both name a model" },
+    { "inspect", 0, "\"embed_dim\": ", NULL },
+    { "prompts none", 0, "\"templates\": [\"{}\"]", NULL },
+    { "prompts", 0, "\"name\": \"" CLIP_DEFAULT_PROMPTS "\"", NULL },
+    { "tokenize -- --text", 0, "\"text\": \"--text\"", NULL },
+  };
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    g_auto (Result) result = run (cases[i].line);
+    check (cases[i].line, &result, cases[i].status, cases[i].out, cases[i].err);
+  }
+}
+
+/* A list option takes values one by one, in a row, or both; "-" is standard input. */
+static void
+test_lists (void)
+{
+  static const char *const lines[] = {
+    "embed --text one --text two --text three",
+    "embed --text one two three",
+    "embed --text=one two --threads 1 --text three",
+    "embed --threads=1 --text one - three",
+  };
+  for (guint i = 0; i < G_N_ELEMENTS (lines); i++) {
+    g_auto (GStrv) arguments = NULL;
+    g_assert_true (g_shell_parse_argv (lines[i], NULL, &arguments, NULL));
+    g_auto (Result) result = run_argv ((const char *const *) arguments, "two\n");
+    check (lines[i], &result, 0, "embedding", NULL);
+    g_autoptr (GPtrArray) parsed = parse_lines (result.out);
+    static const char *const names[] = { "one", "two", "three" };
+    g_assert_cmpuint (parsed->len, ==, 3);
+    for (guint j = 0; j < 3; j++)
+      g_assert_cmpstr (json_object_get_string_member (line_at (parsed, j), "text"), ==, names[j]);
+  }
+}
+
+static double
+length_of (JsonObject *line)
+{
+  double square = 0;
+  JsonArray *values = json_object_get_array_member (line, "embedding");
+  for (guint i = 0; i < json_array_get_length (values); i++)
+    square += json_array_get_double_element (values, i) * json_array_get_double_element (values, i);
+  return sqrt (square);
+}
+
+static void
+test_embed_text (void)
+{
+  g_auto (Result) unit = run ("embed --text \"a dog\"");
+  g_auto (Result) raw = run ("embed --raw --text \"a dog\"");
+  g_autoptr (GPtrArray) unit_lines = parse_lines (unit.out), raw_lines = parse_lines (raw.out);
+  g_assert_cmpfloat_with_epsilon (length_of (line_at (unit_lines, 0)), 1, 1e-6);
+  g_assert_false (fabs (length_of (line_at (raw_lines, 0)) - 1) < 1e-3);
+}
+
+/* What cannot be printed is not a success. */
+static void
+test_full_disk (void)
+{
+  if (!g_file_test ("/dev/full", G_FILE_TEST_EXISTS)) {
+    g_test_skip ("no /dev/full");
+    return;
+  }
+  g_autofree char *quoted = g_shell_quote (program);
+  g_autofree char *script = g_strdup_printf ("%s prompts >/dev/full", quoted);
+  const char *argv[] = { "/bin/sh", "-c", script, NULL };
+  int status;
+  g_assert_true (g_spawn_sync (NULL, (char **) argv, NULL, G_SPAWN_STDERR_TO_DEV_NULL, NULL, NULL,
+                               NULL, NULL, &status, NULL));
+  g_assert_false (g_spawn_check_wait_status (status, NULL));
+}
+
+/* ------------------------------------------------------------------------------------------------------------ media */
+
+static void
+write_file (const char *name, const void *bytes, gssize length)
+{
+  g_autofree char *path = g_build_filename (folder, name, NULL);
+  g_autoptr (GError) error = NULL;
+  g_file_set_contents (path, bytes, length, &error);
+  g_assert_no_error (error);
+}
+
+/* The first @part of file @name, as @cut. */
+static void
+cut_file (const char *cut, const char *name, double part)
+{
+  g_autofree char *path = g_build_filename (folder, name, NULL), *bytes = NULL;
+  gsize length;
+  g_assert_true (g_file_get_contents (path, &bytes, &length, NULL));
+  write_file (cut, bytes, (gssize) (length * part));
+}
+
+/* Runs a pipeline that writes @name into the folder; FALSE, and the test is skipped, where an element is missing. */
+static gboolean
+make_media (const char *name, const char *description)
+{
+  g_autofree char *path = g_build_filename (folder, name, NULL);
+  if (g_file_test (path, G_FILE_TEST_EXISTS))
+    return TRUE;
+  g_autofree char *text = g_strdup_printf ("%s ! filesink location=%s", description, path);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GstElement) pipeline =
+      gst_parse_launch_full (text, NULL, GST_PARSE_FLAG_FATAL_ERRORS, &error);
+  if (!pipeline) {
+    g_assert_error (error, GST_PARSE_ERROR, GST_PARSE_ERROR_NO_SUCH_ELEMENT);
+    g_test_skip (error->message);
+    return FALSE;
+  }
+  g_autoptr (GstBus) bus = gst_element_get_bus (pipeline);
+  gst_element_set_state (pipeline, GST_STATE_PLAYING);
+  g_autoptr (GstMessage) message =
+      gst_bus_timed_pop_filtered (bus, 60 * GST_SECOND, GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
+  gst_element_set_state (pipeline, GST_STATE_NULL);
+  g_assert_nonnull (message);
+  g_assert_cmpint (GST_MESSAGE_TYPE (message), ==, GST_MESSAGE_EOS);
+  return TRUE;
+}
+
+#define PICTURE(FORMAT)                                                                            \
+  "videotestsrc num-buffers=1 ! video/x-raw,format=" FORMAT ",width=97,height=61"
+#define VIDEO                                                                                      \
+  "videotestsrc pattern=ball num-buffers=60 ! "                                                    \
+  "video/x-raw,format=I420,width=160,height=90,framerate=10/1"
+
+static gboolean
+make_all (void)
+{
+  return make_media ("rgb.png", PICTURE ("RGB") " ! pngenc") &&
+         make_media ("rgba.png", PICTURE ("RGBA") " ! pngenc") &&
+         make_media ("grey.png", PICTURE ("GRAY8") " ! pngenc") &&
+         make_media ("picture.jpg", PICTURE ("I420") " ! jpegenc") &&
+         make_media ("video.mkv", VIDEO " ! jpegenc ! matroskamux") &&
+         make_media ("video.avi", VIDEO " ! jpegenc ! avimux") &&
+         make_media ("video.mov", VIDEO " ! jpegenc ! qtmux faststart=true");
+}
+
+/* Times a frame every half second, and every label best first with scores that sum to 1. */
+static void
+test_classify (void)
+{
+  if (!make_all ())
+    return;
+  static const char *const videos[] = { "video.mkv", "video.avi", "video.mov" };
+  for (guint v = 0; v < G_N_ELEMENTS (videos); v++) {
+    g_autofree char *line =
+        g_strdup_printf ("classify --labels 'a ball;a dog;the night' --interval 5 %s", videos[v]);
+    g_auto (Result) result = run (line);
+    check (line, &result, 0, "labels", NULL);
+    g_autoptr (GPtrArray) lines = parse_lines (result.out);
+    g_assert_cmpuint (lines->len, ==, 12);
+    for (guint i = 0; i < lines->len; i++) {
+      JsonObject *object = line_at (lines, i);
+      JsonArray *labels = json_object_get_array_member (object, "labels");
+      double sum = 0, last = 1;
+      g_assert_cmpstr (json_object_get_string_member (object, "file"), ==, videos[v]);
+      g_assert_cmpfloat_with_epsilon (json_object_get_double_member (object, "pts"), i * 0.5, 1e-3);
+      g_assert_cmpuint (json_array_get_length (labels), ==, 3);
+      for (guint j = 0; j < 3; j++) {
+        double score =
+            json_object_get_double_member (json_array_get_object_element (labels, j), "score");
+        g_assert_cmpfloat (score, <=, last);
+        sum += last = score;
+      }
+      g_assert_cmpfloat_with_epsilon (sum, 1, 1e-5);
+    }
+  }
+
+  g_auto (Result) picture =
+      run ("classify -l 'a ball;a dog;the night' -k 1 --background 'a test card' picture.jpg");
+  g_autoptr (GPtrArray) lines = parse_lines (picture.out);
+  g_assert_cmpuint (lines->len, ==, 1);
+  g_assert_true (json_object_get_null_member (line_at (lines, 0), "pts"));
+  g_assert_cmpuint (
+      json_array_get_length (json_object_get_array_member (line_at (lines, 0), "labels")), ==, 1);
+}
+
+/* One bad file is named, the others are done. */
+static void
+test_bad_among_good (void)
+{
+  if (!make_all ())
+    return;
+  const char *line = "classify -l 'a;b' rgb.png missing.png rgba.png grey.png . picture.jpg";
+  g_auto (Result) result = run (line);
+  check (line, &result, 1, "picture.jpg", "missing.png: ");
+  g_autoptr (GPtrArray) lines = parse_lines (result.out);
+  g_assert_cmpuint (lines->len, ==, 4);
+
+  /* a tensor with a row missing would be wrong: none is written */
+  const char *preprocess = "preprocess -o partial.safetensors rgb.png missing.png";
+  g_auto (Result) none = run (preprocess);
+  check (preprocess, &none, 1, NULL, "missing.png: ");
+  g_autofree char *path = g_build_filename (folder, "partial.safetensors", NULL);
+  g_assert_false (g_file_test (path, G_FILE_TEST_EXISTS));
+}
+
+/* Videos cut short: their frames up to the cut, the file named, status 1. */
+static void
+test_cut_videos (void)
+{
+  if (!make_all ())
+    return;
+  static const struct {
+    const char *name, *cut;
+    double part;
+    guint at_least; /* frames */
+  } cases[] = {
+    { "video.mov", "half.mov", 0.5, 10 },
+    { "video.mov", "header.mov", 0.01, 0 },
+    { "video.mkv", "half.mkv", 0.5, 10 },
+    { "video.avi", "half.avi", 0.5, 10 },
+  };
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    cut_file (cases[i].cut, cases[i].name, cases[i].part);
+    g_autofree char *line = g_strdup_printf ("classify -l 'a;b' %s", cases[i].cut);
+    g_auto (Result) result = run (line);
+    check (line, &result, 1, "", cases[i].cut);
+    g_autoptr (GPtrArray) lines = parse_lines (result.out);
+    g_assert_cmpuint (lines->len, >=, cases[i].at_least);
+    g_assert_cmpuint (lines->len, <, 60);
+  }
+}
+
+/* -------------------------------------------------------------------------------------------------------- bad input */
+
+static void
+test_bad_input (void)
+{
+  static const float zeros[4 * 3 * 5];
+  static const gint32 ids[] = { 101, 1000000, 102 };
+  const ClipArray wrong_shape = { "pixels", "F32", 4, { 1, 3, 4, 5 }, zeros };
+  const ClipArray wrong_id = { "tokens", "I32", 2, { 1, 3 }, ids };
+  const ClipArray other = { "something", "F32", 1, { 4 }, zeros };
+  g_autofree char *shape_path = g_build_filename (folder, "shape.safetensors", NULL);
+  g_autofree char *id_path = g_build_filename (folder, "id.safetensors", NULL);
+  g_autofree char *other_path = g_build_filename (folder, "other.safetensors", NULL);
+  g_assert_true (clip_arrays_write (shape_path, &wrong_shape, 1, NULL));
+  g_assert_true (clip_arrays_write (id_path, &wrong_id, 1, NULL));
+  g_assert_true (clip_arrays_write (other_path, &other, 1, NULL));
+  cut_file ("cut.safetensors", "other.safetensors", 0.6);
+  write_file ("text.txt", "just a text\n", -1);
+  write_file ("nul.txt", "a dog\na\0cat\n", 12);
+  write_file ("twice.txt", "a dog\na cat\na dog\n", -1);
+  write_file ("broken.json", "[\"a dog\", ", -1);
+  write_file ("nothing", "", 0);
+  write_file ("noise", "\x93\xfe\x01\x80\x55\xaa\x12\x00\x77\xf0\xf1\xf2", 12);
+  if (!make_all ())
+    return;
+  cut_file ("cut.png", "rgb.png", 0.5);
+  cut_file ("cut.jpg", "picture.jpg", 0.6);
+
+  static const struct {
+    const char *line, *err;
+  } cases[] = {
+    { "inspect missing.safetensors", "missing.safetensors" },
+    { "inspect no-such-model", "no-such-model" },
+    { "inspect other.safetensors", "other.safetensors" },
+    { "inspect cut.safetensors", "cut.safetensors" },
+    { "inspect text.txt", "text.txt" },
+    { "inspect nothing", "nothing" },
+    { "inspect --model-config broken.json", "broken.json" },
+    { "embed --model cut.safetensors --text a", "cut.safetensors" },
+    { "tokenize --vocab missing.txt a", "missing.txt" },
+    { "tokenize --vocab noise a", "noise" },
+    { "embed --tensors missing.safetensors -o out.safetensors", "missing.safetensors" },
+    { "embed --tensors shape.safetensors -o out.safetensors",
+      "shape.safetensors: pixels is [1, 3, 4, 5], expected" },
+    { "embed --tensors id.safetensors -o out.safetensors",
+      "id.safetensors: tokens holds the id 1000000" },
+    { "embed --tensors other.safetensors -o out.safetensors", "other.safetensors: has neither" },
+    { "embed --tensors cut.safetensors -o out.safetensors", "cut.safetensors" },
+    { "embed --image text.txt", "text.txt" },
+    { "embed --image video.mov", "video.mov: not an image" },
+    { "preprocess -o missing/out.safetensors rgb.png", "missing/out.safetensors" },
+    { "preprocess -o out.safetensors cut.png", "cut.png" },
+    { "preprocess -o out.safetensors cut.jpg", "cut.jpg" },
+    { "preprocess -o out.safetensors nothing", "nothing" },
+    { "classify -l a missing.png", "missing.png" },
+    { "classify -l a noise", "noise" },
+    { "classify -l a .", "is a directory" },
+    { "classify -l 'a;b;a' rgb.png", "a" },
+    { "classify -l ';' rgb.png", "label" },
+    { "classify --labels-file nul.txt rgb.png", "nul.txt" },
+    { "classify --labels-file twice.txt rgb.png", "twice.txt" },
+    { "classify --labels-file missing.txt rgb.png", "missing.txt" },
+    { "classify --labels-file broken.json rgb.png", "broken.json" },
+    { "classify --labels-file noise rgb.png", "noise" },
+    { "classify -l a --prompts no-such-set rgb.png", "no-such-set" },
+    { "prompts no-such-set", "no-such-set" },
+  };
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    g_auto (Result) result = run (cases[i].line);
+    check (cases[i].line, &result, 1, NULL, cases[i].err);
+  }
+  g_autofree char *out = g_build_filename (folder, "out.safetensors", NULL);
+  g_assert_false (g_file_test (out, G_FILE_TEST_EXISTS));
+
+  static const char *const not_utf8[] = { "tokenize", "caf\xe9", "tea", NULL };
+  g_auto (Result) result = run_argv (not_utf8, NULL);
+  check ("tokenize caf\\xe9 tea", &result, 1, "\"tea\"", "text 1: not UTF-8");
+}
+
+/* ------------------------------------------------------------------------------------------------------ conformance */
+
+static const struct {
+  const char *model, *expected;
+} models[] = {
+  { "vit/openclip.safetensors", "vit/expected.safetensors" },
+  { "vit/hf", "vit/expected.safetensors" },
+  { "vit_full/hf", "vit_full/expected.safetensors" },
+  { "lite", "lite/expected.safetensors" },
+};
+
+static ClipArray *
+read_array (const char *path, const char *name, const char *dtype)
+{
+  g_autoptr (GError) error = NULL;
+  ClipArray *array = clip_array_read (path, name, dtype, &error);
+  g_assert_no_error (error);
+  g_assert_nonnull (array);
+  return array;
+}
+
+static gsize
+count_of (const ClipArray *array)
+{
+  gsize n = 1;
+  for (int i = 0; i < array->n_dims; i++)
+    n *= array->shape[i];
+  return n;
+}
+
+static void
+test_preprocess (void)
+{
+  g_autofree char *conformance = shared_path ("conformance");
+  if (!conformance)
+    return;
+  for (guint i = 0; i < G_N_ELEMENTS (models); i++) {
+    g_autofree char *line = g_strdup_printf (
+        "preprocess --model %1$s/%2$s --output pixels.safetensors %1$s/images/0.png "
+        "%1$s/images/1.png "
+        "%1$s/images/2.png %1$s/images/3.png %1$s/images/4.png %1$s/images/5.png %1$s/images/6.png",
+        conformance, models[i].model);
+    g_auto (Result) result = run (line);
+    g_assert_cmpint (result.status, ==, 0);
+    g_autofree char *got_path = g_build_filename (folder, "pixels.safetensors", NULL);
+    g_autofree char *expected_path = g_build_filename (conformance, models[i].expected, NULL);
+    g_autofree ClipArray *got = read_array (got_path, "pixels", "F32");
+    g_autofree ClipArray *expected = read_array (expected_path, "pixels", "F32");
+    g_assert_cmpmem (got->shape, sizeof got->shape, expected->shape, sizeof expected->shape);
+    g_assert_cmpmem (got->data, count_of (got) * 4, expected->data, count_of (expected) * 4);
+  }
+}
+
+static void
+test_features (void)
+{
+  static const char *const names[] = { "image_features", "text_features" };
+  g_autofree char *conformance = shared_path ("conformance");
+  if (!conformance)
+    return;
+  for (guint i = 0; i < G_N_ELEMENTS (models); i++) {
+    g_autofree char *expected_path = g_build_filename (conformance, models[i].expected, NULL);
+    g_autofree char *single = NULL;
+    gsize single_length = 0;
+    for (int threads = 1; threads <= 3; threads++) {
+      g_autofree char *line =
+          g_strdup_printf ("embed --model %s/%s --threads %d --tensors %s --output out-%u-%d",
+                           conformance, models[i].model, threads, expected_path, i, threads);
+      g_autofree char *name = g_strdup_printf ("out-%u-%d", i, threads);
+      g_autofree char *path = g_build_filename (folder, name, NULL), *bytes = NULL;
+      gsize length;
+      g_auto (Result) result = run (line);
+      g_assert_cmpint (result.status, ==, 0);
+      g_assert_true (g_file_get_contents (path, &bytes, &length, NULL));
+      if (threads > 1) {
+        g_assert_cmpmem (bytes, length, single, single_length);
+        continue;
+      }
+      single = g_steal_pointer (&bytes);
+      single_length = length;
+      for (guint k = 0; k < G_N_ELEMENTS (names); k++) {
+        g_autofree ClipArray *got = read_array (path, names[k], "F32");
+        g_autofree ClipArray *expected = read_array (expected_path, names[k], "F32");
+        const float *a = got->data, *b = expected->data;
+        double difference = 0, largest = 0;
+        g_assert_cmpmem (got->shape, sizeof got->shape, expected->shape, sizeof expected->shape);
+        for (gsize j = 0; j < count_of (got); j++) {
+          difference = MAX (difference, fabs (a[j] - b[j]));
+          largest = MAX (largest, fabs (b[j]));
+        }
+        if (!(difference <= 2e-5 * largest))
+          g_error ("%s, %s: differs by %g, the largest is %g", models[i].model, names[k],
+                   difference, largest);
+      }
+    }
+  }
+}
+
+/* Texts with line ends cannot come through standard input: all are arguments. */
+static void
+test_tokens (void)
+{
+  static const struct {
+    const char *option, *vocab, *expected;
+  } cases[] = {
+    { "--vocab", "bpe_simple_vocab_16e6.txt.gz", "tokens.jsonl" },
+    { "--model", "vit_full/hf", "tokens.jsonl" },
+    { "--model", "lite", "lite/tokens.jsonl" },
+    { "--vocab", "lite/vocab.txt", "lite/tokens.jsonl" },
+    { "--vocab", "lite/tokenizer.json", "lite/tokens.jsonl" },
+  };
+  g_autofree char *conformance = shared_path ("conformance");
+  if (!conformance)
+    return;
+  for (guint c = 0; c < G_N_ELEMENTS (cases); c++) {
+    g_autofree char *vocab = g_build_filename (conformance, cases[c].vocab, NULL);
+    g_autofree char *expected_path = g_build_filename (conformance, cases[c].expected, NULL),
+                    *text = NULL;
+    g_assert_true (g_file_get_contents (expected_path, &text, NULL, NULL));
+    g_autoptr (GPtrArray) expected = parse_lines (text);
+    g_autoptr (GPtrArray) arguments = g_ptr_array_new ();
+    g_ptr_array_add (arguments, (gpointer) "tokenize");
+    g_ptr_array_add (arguments, (gpointer) cases[c].option);
+    g_ptr_array_add (arguments, vocab);
+    g_ptr_array_add (arguments, (gpointer) "--");
+    for (guint i = 0; i < expected->len; i++)
+      g_ptr_array_add (arguments,
+                       (gpointer) json_object_get_string_member (line_at (expected, i), "text"));
+    g_ptr_array_add (arguments, NULL);
+
+    g_auto (Result) result = run_argv ((const char *const *) arguments->pdata, NULL);
+    g_autoptr (GPtrArray) got = parse_lines (result.out);
+    g_assert_cmpint (result.status, ==, 0);
+    g_assert_cmpuint (got->len, ==, expected->len);
+    for (guint i = 0; i < got->len; i++) {
+      g_autofree char *a = json_to_string (json_object_get_member (line_at (got, i), "ids"), FALSE);
+      g_autofree char *b =
+          json_to_string (json_object_get_member (line_at (expected, i), "ids"), FALSE);
+      g_assert_cmpstr (a, ==, b);
+      g_assert_cmpstr (json_object_get_string_member (line_at (got, i), "text"), ==,
+                       json_object_get_string_member (line_at (expected, i), "text"));
+    }
+  }
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  gst_init (NULL, NULL);
+  program = g_getenv ("GST_CLIP_PROGRAM");
+  g_assert_nonnull (program);
+  folder = g_dir_make_tmp ("gst-clip-XXXXXX", NULL);
+
+  g_test_add_func ("/cli/command-line", test_command_line);
+  g_test_add_func ("/cli/lists", test_lists);
+  g_test_add_func ("/cli/embed-text", test_embed_text);
+  g_test_add_func ("/cli/full-disk", test_full_disk);
+  g_test_add_func ("/cli/classify", test_classify);
+  g_test_add_func ("/cli/bad-among-good", test_bad_among_good);
+  g_test_add_func ("/cli/cut-videos", test_cut_videos);
+  g_test_add_func ("/cli/bad-input", test_bad_input);
+  g_test_add_func ("/cli/conformance/preprocess", test_preprocess);
+  g_test_add_func ("/cli/conformance/features", test_features);
+  g_test_add_func ("/cli/conformance/tokens", test_tokens);
+  int status = g_test_run ();
+
+  g_autoptr (GDir) files = g_dir_open (folder, 0, NULL);
+  for (const char *name; (name = g_dir_read_name (files));) {
+    g_autofree char *path = g_build_filename (folder, name, NULL);
+    g_remove (path);
+  }
+  g_rmdir (folder);
+  g_free (folder);
+  return status;
+}
