@@ -137,6 +137,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/store/cases", test_cases);
   g_test_add_func ("/store/companion", test_companion);
   const int result = g_test_run ();
+  remove_tree (root);
   g_free (root);
   return result;
 }

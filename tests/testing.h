@@ -3,6 +3,8 @@
 #pragma once
 #include "core/clip.h"
 
+#include <glib/gstdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Fails unless @result is NULL and @error is of @code and has @message in it. */
@@ -15,14 +17,36 @@ check_error (const char *name, const void *result, const GError *error, ClipErro
     g_error ("%s: error %d \"%s\", expected %d with \"%s\"", name, error->code, error->message, code, message);
 }
 
-/* A path in a folder of this process's own (g_test_init () with G_TEST_OPTION_ISOLATE_DIRS is not needed for it). */
+static inline void
+remove_tree (const char *path)
+{
+  g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
+  for (const char *name; dir && (name = g_dir_read_name (dir));) {
+    g_autofree char *inner = g_build_filename (path, name, NULL);
+    remove_tree (inner);
+  }
+  g_remove (path);
+}
+
+static char *temporary_folder;
+
+static inline void
+remove_temporary_folder (void)
+{
+  remove_tree (temporary_folder);
+  g_clear_pointer (&temporary_folder, g_free);
+}
+
+/* A path in a folder of this process's own, which is removed at its end. */
 static inline char *
 temporary_path (const char *name)
 {
-  static char *folder;
-  if (!folder)
-    folder = g_dir_make_tmp ("gst-clip-XXXXXX", NULL);
-  return g_build_filename (folder, name, NULL);
+  if (!temporary_folder) {
+    temporary_folder = g_dir_make_tmp ("gst-clip-XXXXXX", NULL);
+    g_assert_nonnull (temporary_folder);
+    atexit (remove_temporary_folder);
+  }
+  return g_build_filename (temporary_folder, name, NULL);
 }
 
 /* A path below ../shared, or NULL (the test is skipped then) where that folder is absent. */
