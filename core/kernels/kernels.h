@@ -24,7 +24,7 @@ typedef struct {
   /* --- rows: y may be x */
   /* y[n] = (x[n] - mean) / sqrt (variance + epsilon) · weight[n] + bias[n] */
   void (*layer_norm) (float *y, const float *x, const float *weight, const float *bias, float epsilon, gsize n);
-  void (*softmax) (float *y, const float *x, gsize n); /* y[n] = exp (x[n] - max) / Σ */
+  void (*softmax) (float *y, const float *x, float scale, gsize n); /* y[n] = exp (scale · (x[n] - max)) / Σ; scale > 0 */
   void (*add) (float *y, const float *x, gsize n);     /* y[n] += x[n] */
 
   /* --- activations, in place, x within ±1e30 */

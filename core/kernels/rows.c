@@ -61,17 +61,17 @@ layer_norm (float *y, const float *x, const float *weight, const float *bias, fl
 }
 
 static void
-softmax (float *y, const float *x, gsize n)
+softmax (float *y, const float *x, float scale, gsize n)
 {
   float max = -INFINITY;
   for (gsize i = 0; i < n; i++)
     max = MAX (max, x[i]);
   double sum = 0;
   for (gsize i = 0; i < n; i++)
-    sum += y[i] = expf (x[i] - max);
-  const float scale = 1 / sum;
+    sum += y[i] = expf (scale * (x[i] - max));
+  const float share = 1 / sum;
   for (gsize i = 0; i < n; i++)
-    y[i] *= scale;
+    y[i] *= share;
 }
 
 static void

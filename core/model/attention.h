@@ -25,5 +25,5 @@ typedef struct {
 } ClipAttention;
 
 /* Floats of worker scratch for sequences of up to @length tokens. */
-gsize clip_attention_scratch (int length);
+gsize clip_attention_scratch (int length, int head_size);
 void clip_attention (ClipSession *session, const ClipAttention *attention);

@@ -3,38 +3,51 @@
 
 #include <cblas.h>
 
+static GMutex mutex;
+
 /*
- * OpenBLAS counts its threads for the whole process (pthread build) or for each calling thread
- * (OpenMP build), so every thread says 1 before its first product. The mutex is for the former,
- * whose setter is not thread-safe; the serial build ignores it all.
+ * OpenBLAS counts its threads for the whole process (pthread build) or for each calling thread (OpenMP build), so every
+ * thread says 1 before its first product; the setter is not thread-safe. The serial build, as distributions make it, has
+ * one buffer for all callers: two of its products must not run at a time.
  */
-static void
-use_one_thread (void)
+static gboolean
+enter (void)
 {
-  static GMutex mutex;
   static _Thread_local gboolean told;
-  if (told)
-    return;
-  g_mutex_lock (&mutex);
-  openblas_set_num_threads (1);
-  g_mutex_unlock (&mutex);
+  const gboolean serial = openblas_get_parallel () == 0;
+  if (!told || serial)
+    g_mutex_lock (&mutex);
+  if (!told)
+    openblas_set_num_threads (1);
+  if (!told && !serial)
+    g_mutex_unlock (&mutex);
   told = TRUE;
+  return serial;
+}
+
+static void
+leave (gboolean serial)
+{
+  if (serial)
+    g_mutex_unlock (&mutex);
 }
 
 void
 clip_sgemm_nt (float *y, gsize y_stride, const float *a, gsize a_stride, const float *b,
                gsize b_stride, int m, int n, int k, float alpha, gboolean add)
 {
-  use_one_thread ();
+  const gboolean serial = enter ();
   cblas_sgemm (CblasRowMajor, CblasNoTrans, CblasTrans, m, n, k, alpha, a, a_stride, b, b_stride,
                add, y, y_stride);
+  leave (serial);
 }
 
 void
 clip_sgemm_nn (float *y, gsize y_stride, const float *a, gsize a_stride, const float *b,
                gsize b_stride, int m, int n, int k)
 {
-  use_one_thread ();
+  const gboolean serial = enter ();
   cblas_sgemm (CblasRowMajor, CblasNoTrans, CblasNoTrans, m, n, k, 1, a, a_stride, b, b_stride, 0,
                y, y_stride);
+  leave (serial);
 }

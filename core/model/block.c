@@ -45,7 +45,7 @@ clip_block_scratch (const ClipBlockShape *shape, int length)
 {
   const gsize linear =
       MAX (clip_linear_scratch (shape->width), clip_linear_scratch (shape->mlp_width));
-  return MAX (linear, clip_attention_scratch (length));
+  return MAX (linear, clip_attention_scratch (length, shape->width / shape->heads));
 }
 
 /* narrow = MHA (in), before the output projection */

@@ -13,6 +13,8 @@
 
 #include <string.h>
 
+/* Tokens that are computed together: more would not make the products faster, only the workspace larger. */
+#define MAX_TOKENS 1024
 #define MAX_BATCH 16
 
 typedef struct {
@@ -131,7 +133,7 @@ clip_vit_new (ClipWeights *weights, const ClipConfig *config, GError **error)
   const int width = image->width, grid = image->image_size / image->patch_size;
   Vit *vit = g_new0 (Vit, 1);
   *vit = (Vit){
-    .tower = { "vit", MAX_BATCH, forward, vit_free },
+    .tower = { "vit", CLAMP (MAX_TOKENS / (grid * grid + 1), 1, MAX_BATCH), forward, vit_free },
     .size = image->image_size,
     .patch = image->patch_size,
     .grid = grid,

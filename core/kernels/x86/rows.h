@@ -118,20 +118,21 @@ layer_norm (float *y, const float *x, const float *weight, const float *bias, fl
 }
 
 static void
-softmax (float *y, const float *x, gsize n)
+softmax (float *y, const float *x, float scale, gsize n)
 {
   V max = v_set (-INFINITY), sum = v_set (0.f);
+  const V s = v_set (scale);
   for (gsize i = 0; i < n; i += LANES)
     max = v_max (max, v_keep_n (v_load_n (x + i, n - i), max, n - i));
   max = v_set (v_highest (max));
   for (gsize i = 0; i < n; i += LANES) {
-    const V e = v_exp (v_sub (v_load_n (x + i, n - i), max));
+    const V e = v_exp (v_mul (s, v_sub (v_load_n (x + i, n - i), max)));
     v_store_n (y + i, e, n - i);
     sum = v_add (sum, v_keep_n (e, v_set (0.f), n - i));
   }
-  const V scale = v_set (1 / v_sum (sum));
+  const V share = v_set (1 / v_sum (sum));
   for (gsize i = 0; i < n; i += LANES)
-    v_store_n (y + i, v_mul (scale, v_load_n (y + i, n - i)), n - i);
+    v_store_n (y + i, v_mul (share, v_load_n (y + i, n - i)), n - i);
 }
 
 static void
