@@ -73,8 +73,9 @@ test_mirror (void)
     expect_classes (out, meta, 0);
     expect_classes (copy, meta, 0);
     expect_tensor (out, meta);
+    /* 1.26's GstTensorMeta has no transform function: copies go without. */
 #if GST_CHECK_VERSION(1, 28, 0)
-    expect_tensor (copy, meta); /* 1.26's GstTensorMeta has no transform function: copies go without */
+    expect_tensor (copy, meta);
 #endif
   }
 }

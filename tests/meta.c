@@ -99,6 +99,7 @@ test_pipelines (void)
     "videoconvert ! video/x-raw,format=NV12 ! videoscale ! video/x-raw,width=64,height=48",
     "videoflip method=clockwise ! videocrop left=7 ! video/x-raw,format=I420",
     "videorate ! video/x-raw,framerate=50/1 ! queue",
+    "jpegenc",
     "identity single-segment=true ! videobalance saturation=0.5 ! gamma gamma=2",
     "clipclassify name=second embedding=true labels=x;y ! queue",
   };
