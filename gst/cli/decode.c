@@ -137,55 +137,29 @@ wants_decoding (GstElement *bin, GstPad *pad, GstCaps *caps, gpointer data)
   return !g_str_has_prefix (type, "audio/") && !g_str_has_prefix (type, "text/");
 }
 
-Media *
-media_open (const char *file, GError **error)
+/* Builds the pipeline and sets it going. A failure to start posts an error, which media_read () finds. */
+static gboolean
+start (Media *media, const char *decoder, GError **error)
 {
-  gboolean remote = gst_uri_is_valid (file) && strstr (file, "://");
-  g_autofree char *type = NULL, *description = NULL;
-  if (!remote && !sniff (file, &type, error))
-    return NULL;
-
-  gboolean still = type && g_str_has_prefix (type, "image/");
-  if (still && !still_decoder (type)) {
-    g_set_error (error, CLIP_ERROR, CLIP_ERROR_UNSUPPORTED,
-                 "%s: pictures of type %s cannot be decoded", file, type);
-    return NULL;
-  }
-
-  g_autoptr (GError) damage = NULL;
-  if (type && !file_is_whole (file))
-    g_set_error (&damage, CLIP_ERROR, CLIP_ERROR_FORMAT,
-                 "%s: cut short: there is less data than its header says", file);
-  if (still && damage) {
-    g_propagate_error (error, g_steal_pointer (&damage));
-    return NULL;
-  }
-
-  g_autoptr (Media) media = g_new0 (Media, 1);
-  media->file = g_strdup (file);
-  media->remote = remote;
-  media->still = still;
-  media->damage = g_steal_pointer (&damage);
-  media->duration = media->position = GST_CLOCK_TIME_NONE;
   const char *tail =
       "videoconvert dither=none ! appsink name=sink sync=false enable-last-sample=false";
-  if (media->still)
-    description = g_strdup_printf ("filesrc name=source ! %s ! %s", still_decoder (type), tail);
-  else
-    description = g_strdup_printf ("uridecodebin name=source ! %s", tail);
-
+  g_autofree char *head = media->still ? g_strdup_printf ("filesrc name=source ! %s", decoder)
+                                       : g_strdup ("uridecodebin name=source");
+  g_autofree char *description = g_strdup_printf ("%s ! %s", head, tail);
   media->pipeline = gst_parse_launch_full (description, NULL, GST_PARSE_FLAG_FATAL_ERRORS, error);
   if (!media->pipeline) {
-    g_prefix_error (error, "%s: ", file);
-    return NULL;
+    g_prefix_error (error, "%s: ", media->file);
+    return FALSE;
   }
+
   g_autoptr (GstElement) source = gst_bin_get_by_name (GST_BIN (media->pipeline), "source");
   if (media->still) {
-    g_object_set (source, "location", file, NULL);
+    g_object_set (source, "location", media->file, NULL);
   } else {
-    g_autofree char *uri = remote ? g_strdup (file) : gst_filename_to_uri (file, error);
+    g_autofree char *uri =
+        media->remote ? g_strdup (media->file) : gst_filename_to_uri (media->file, error);
     if (!uri)
-      return NULL;
+      return FALSE;
     g_object_set (source, "uri", uri, NULL);
     g_signal_connect (source, "autoplug-continue", G_CALLBACK (wants_decoding), NULL);
   }
@@ -194,9 +168,37 @@ media_open (const char *file, GError **error)
   gst_app_sink_set_caps (media->sink, caps);
   gst_app_sink_set_max_buffers (media->sink, FRAMES_AHEAD);
   media->bus = gst_element_get_bus (media->pipeline);
-  /* a failure posts an error, which media_read () finds */
   gst_element_set_state (media->pipeline, GST_STATE_PLAYING);
-  return g_steal_pointer (&media);
+  return TRUE;
+}
+
+Media *
+media_open (const char *file, GError **error)
+{
+  g_autofree char *type = NULL;
+  g_autoptr (Media) media = g_new0 (Media, 1);
+  media->file = g_strdup (file);
+  media->remote = gst_uri_is_valid (file) && strstr (file, "://");
+  media->duration = media->position = GST_CLOCK_TIME_NONE;
+
+  if (!media->remote && !sniff (file, &type, error))
+    return NULL;
+  media->still = type && g_str_has_prefix (type, "image/");
+  const char *decoder = media->still ? still_decoder (type) : NULL;
+  if (media->still && !decoder) {
+    g_set_error (error, CLIP_ERROR, CLIP_ERROR_UNSUPPORTED,
+                 "%s: pictures of type %s cannot be decoded", file, type);
+    return NULL;
+  }
+  if (type && !file_is_whole (file)) {
+    g_set_error (&media->damage, CLIP_ERROR, CLIP_ERROR_FORMAT,
+                 "%s: cut short: there is less data than its header says", file);
+    if (media->still) {
+      g_propagate_error (error, g_steal_pointer (&media->damage));
+      return NULL;
+    }
+  }
+  return start (media, decoder, error) ? g_steal_pointer (&media) : NULL;
 }
 
 void
