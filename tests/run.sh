@@ -48,5 +48,5 @@ fi
 rm -f "$build/meson-logs/testlog.json"
 status=0
 # shellcheck disable=SC2086
-meson test -C "$build" --no-rebuild --print-errorlogs ${TESTS:-} || status=$?
+meson test -C "$build" --no-rebuild --timeout-multiplier 4 --print-errorlogs ${TESTS:-} || status=$?
 python3 tests/count.py "$build/meson-logs/testlog.json" && exit "$status"

@@ -16,6 +16,16 @@
 #include <gst/gst.h>
 #include <string.h>
 
+/* A big-endian number of @n bytes. (GST_READ_… () takes unaligned words as they come, which is undefined in C.) */
+static guint64
+read_big (const guint8 *bytes, int n)
+{
+  guint64 value = 0;
+  for (int i = 0; i < n; i++)
+    value = value << 8 | bytes[i];
+  return value;
+}
+
 /*
  * Segments (FF, marker, length) are skipped, for thumbnails in them have ends of their own, up to the start of scan FF DA;
  * in the data that follows, FF is escaped as FF 00, so that FF D9 can only be the end.
@@ -26,8 +36,7 @@ jpeg_is_whole (const guint8 *bytes, gsize length)
   gsize at = 2; /* after FF D8 */
   while (at + 4 <= length) {
     guint8 marker = bytes[at + 1];
-    at +=
-        marker == 0xff ? 1 : 2 + GST_READ_UINT16_BE (bytes + at + 2); /* FF FF: a byte of padding */
+    at += marker == 0xff ? 1 : 2 + read_big (bytes + at + 2, 2); /* FF FF: a byte of padding */
     if (marker == 0xda)
       break;
   }
@@ -40,7 +49,7 @@ jpeg_is_whole (const guint8 *bytes, gsize length)
 static gboolean
 riff_is_whole (const guint8 *bytes, gsize length)
 {
-  guint32 rest = GST_READ_UINT32_LE (bytes + 4);
+  guint32 rest = GUINT32_SWAP_LE_BE ((guint32) read_big (bytes + 4, 4));
   return rest == 0 || rest == G_MAXUINT32 ||
          rest <= length - 8 + 1; /* some writers count a padding byte they omit */
 }
@@ -59,9 +68,9 @@ boxes_are_whole (const guint8 *bytes, gsize length)
 {
   gsize at = 0;
   while (length - at >= 16) {
-    guint64 size = GST_READ_UINT32_BE (bytes + at);
+    guint64 size = read_big (bytes + at, 4);
     if (size == 1)
-      size = GST_READ_UINT64_BE (bytes + at + 8);
+      size = read_big (bytes + at + 8, 8);
     if (size < 8 || !is_box_type (bytes + at + 4)) /* up to the end of the file, or not a box */
       return TRUE;
     if (size > length - at)
