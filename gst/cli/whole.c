@@ -13,7 +13,6 @@
  * Lengths of 0 or all ones are those of files written to a pipe: unknown.
  */
 #include "gst/cli/whole.h"
-#include <gst/gst.h>
 #include <string.h>
 
 /* A big-endian number of @n bytes. (GST_READ_… () takes unaligned words as they come, which is undefined in C.) */
