@@ -3,6 +3,7 @@
  * default model. */
 #include "core/clip.h"
 
+#include <cblas.h>
 #include <glib/gstdio.h>
 #include <math.h>
 #include <string.h>
@@ -267,6 +268,26 @@ test_all_background (void)
   g_assert_error (error, CLIP_ERROR, CLIP_ERROR_LABELS);
 }
 
+/* Scoring happens in streaming threads, beside others: it must not wake OpenBLAS's own. */
+static gpointer
+score_in_thread (gpointer data)
+{
+  g_autofree float *feature = g_new (float, E);
+  float scores[2];
+  fill_feature (feature, 5);
+  openblas_set_num_threads (2);
+  clip_classifier_score (data, scores, feature, CLIP_SCORING_EXCLUSIVE);
+  return GINT_TO_POINTER (openblas_get_num_threads ());
+}
+
+static void
+test_one_thread (void)
+{
+  g_autoptr (ClipClassifier) classifier = make ("cat;dog", NULL, NULL);
+  GThread *thread = g_thread_new ("score", score_in_thread, classifier);
+  g_assert_cmpint (GPOINTER_TO_INT (g_thread_join (thread)), ==, 1);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -285,6 +306,7 @@ main (int argc, char **argv)
   g_test_add_func ("/classifier/cancel", test_cancel);
   g_test_add_func ("/classifier/long-label", test_long_label);
   g_test_add_func ("/classifier/all-background", test_all_background);
+  g_test_add_func ("/classifier/one-thread", test_one_thread);
   const int status = g_test_run ();
   clip_session_free (session);
   return status;

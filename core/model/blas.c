@@ -51,3 +51,11 @@ clip_sgemm_nn (float *y, gsize y_stride, const float *a, gsize a_stride, const f
                y, y_stride);
   leave (serial);
 }
+
+void
+clip_sgemv (float *y, const float *a, const float *x, int m, int k, float alpha)
+{
+  const gboolean serial = enter ();
+  cblas_sgemv (CblasRowMajor, CblasNoTrans, m, k, alpha, a, k, x, 1, 0, y, 1);
+  leave (serial);
+}

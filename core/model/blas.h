@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The two products we ask of OpenBLAS, single-threaded: our own threads call it side by side. */
+/* The products we ask of OpenBLAS, single-threaded: our own threads call it side by side. */
 #pragma once
 #include <glib.h>
 
@@ -9,3 +9,5 @@ void clip_sgemm_nt (float *y, gsize y_stride, const float *a, gsize a_stride, co
 /* y[m, n] = a[m, k] · b[k, n] */
 void clip_sgemm_nn (float *y, gsize y_stride, const float *a, gsize a_stride, const float *b,
                     gsize b_stride, int m, int n, int k);
+/* y[m] = alpha · a[m, k] · x[k] */
+void clip_sgemv (float *y, const float *a, const float *x, int m, int k, float alpha);

@@ -9,6 +9,7 @@
  * exp logit_b)
  */
 #include "core/base/error.h"
+#include "core/model/blas.h"
 
 #include <cblas.h>
 #include <math.h>
@@ -246,9 +247,8 @@ clip_classifier_score (const ClipClassifier *self, float *scores, const float *f
   const guint L = self->n_labels;
   const float norm = MAX (cblas_snrm2 (self->embed_dim, feature, 1), 1e-12f);
   g_autofree float *logits = g_new (float, self->n_rows);
-  cblas_sgemv (CblasRowMajor, CblasNoTrans, (int) self->n_rows, self->embed_dim,
-               self->logit_scale / norm, self->embeddings, self->embed_dim, feature, 1, 0.f, logits,
-               1);
+  clip_sgemv (logits, self->embeddings, feature, (int) self->n_rows, self->embed_dim,
+              self->logit_scale / norm);
 
   if (scoring == CLIP_SCORING_EXCLUSIVE) {
     const double total = log_sum_exp (logits, L, NULL);
