@@ -279,7 +279,7 @@ CLIP_API ClipClassifier *clip_classifier_ref (ClipClassifier *classifier);
 CLIP_API void clip_classifier_unref (ClipClassifier *classifier);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (ClipClassifier, clip_classifier_unref)
 CLIP_API ClipLabels *clip_classifier_get_labels (const ClipClassifier *classifier);
-/* NULL-terminated: labels whose text was cut to the context length. */
+/* NULL-terminated sentences: labels whose text was cut to the context length (one for each), a label without a rival. */
 CLIP_API const char *const *clip_classifier_get_warnings (const ClipClassifier *classifier);
 
 /* @scores: [L], that of a background label in independent scoring is 0. @feature: [E], any length but zero. */

@@ -255,6 +255,25 @@ test_long_label (void)
   const char *const *warnings = clip_classifier_get_warnings (classifier);
   g_assert_cmpuint (g_strv_length ((char **) warnings), ==, 1);
   g_assert_nonnull (strstr (warnings[0], "word word"));
+
+  /* with more templates still one warning a label */
+  g_autoptr (ClipClassifier) default_prompts = make (text->str, NULL, NULL);
+  warnings = clip_classifier_get_warnings (default_prompts);
+  g_assert_cmpuint (g_strv_length ((char **) warnings), ==, 1);
+}
+
+/* A label without any text would score as a label that is like nothing. */
+static void
+test_bad_templates (void)
+{
+  static const char *const cases[][3] = { { NULL }, { "{}", "a photo" }, { "{} or {}" } };
+  g_autoptr (ClipLabels) labels = clip_labels_parse ("cat;dog", NULL);
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    g_autoptr (GError) error = NULL;
+    g_assert_null (clip_classifier_new (session, labels, cases[i], NULL, NULL, &error));
+    g_assert_error (error, CLIP_ERROR, CLIP_ERROR_LABELS);
+    g_assert_nonnull (strstr (error->message, i == 1 ? "template 2" : "template 1"));
+  }
 }
 
 static void
@@ -305,6 +324,7 @@ main (int argc, char **argv)
   g_test_add_func ("/classifier/top", test_top);
   g_test_add_func ("/classifier/cancel", test_cancel);
   g_test_add_func ("/classifier/long-label", test_long_label);
+  g_test_add_func ("/classifier/bad-templates", test_bad_templates);
   g_test_add_func ("/classifier/all-background", test_all_background);
   g_test_add_func ("/classifier/one-thread", test_one_thread);
   const int status = g_test_run ();

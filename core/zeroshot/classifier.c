@@ -47,6 +47,7 @@ typedef struct {
   float *features;    /* [BATCH, E] */
   guint rows[BATCH];
   int n;             /* texts waiting */
+  guint warned;      /* row + 1 of the label that was last warned of; 0: none */
   guint done, total; /* texts */
   ClipProgress progress;
   gpointer data;
@@ -89,10 +90,12 @@ encoder_add (Encoder *e, guint row, const char *name, const char *template, GErr
   gboolean truncated;
   clip_tokenizer_encode_padded (e->tokenizer, e->tokens + (gsize) e->n * e->context_length,
                                 e->context_length, text, &truncated);
-  if (truncated)
+  if (truncated && e->warned != row + 1) {
+    e->warned = row + 1; /* once for all of its texts */
     g_ptr_array_add (e->classifier->warnings,
                      g_strdup_printf ("label \"%s\": cut to the model's %d tokens: \"%s\"", name,
                                       e->context_length, text));
+  }
   e->rows[e->n++] = row;
   return e->n < BATCH || encoder_flush (e, error);
 }
@@ -143,6 +146,14 @@ clip_classifier_new (ClipSession *session, ClipLabels *labels, const char *const
     if (!default_templates)
       return NULL;
     templates = (const char *const *) default_templates;
+  }
+  for (guint i = 0; i == 0 || templates[i]; i++) {
+    const char *hole = templates[i] ? strstr (templates[i], "{}") : NULL;
+    if (!hole || strstr (hole + 2, "{}"))
+      return clip_fail_null (error, CLIP_ERROR_LABELS,
+                             "template %u is %s%s%s, expected a text with one \"{}\"", i + 1,
+                             templates[i] ? "\"" : "", templates[i] ? templates[i] : "missing",
+                             templates[i] ? "\"" : "");
   }
 
   g_autoptr (ClipClassifier) self = g_new0 (ClipClassifier, 1);
