@@ -114,16 +114,17 @@ describe (const ClipConfig *c)
   return g_strdup_printf (
       "E=%d R=%d P=%d C=%d layers=%d heads=%d mlp=%d act=%s eps=%g kind=%s | T=%d V=%d C=%d "
       "layers=%d "
-      "heads=%d mlp=%d act=%s eps=%g pad=%d kind=%s | size=%d filter=%d mode=%d mean=%g std=%g "
+      "heads=%d mlp=%d act=%s eps=%g pad=%d end=%d kind=%s | size=%d filter=%d mode=%d mean=%g "
+      "std=%g "
       "scale=%g ",
       c->embed_dim, c->image.image_size, c->image.patch_size, c->image.width, c->image.layers,
       c->image.heads, c->image.mlp_width, clip_activation_name (c->image.activation),
       c->image.norm_epsilon, c->image.kind == CLIP_IMAGE_VIT ? "vit" : "efficientnet",
       c->text.context_length, c->text.vocab_size, c->text.width, c->text.layers, c->text.heads,
       c->text.mlp_width, clip_activation_name (c->text.activation), c->text.norm_epsilon,
-      c->text.pad_token, c->text.kind == CLIP_TEXT_CLIP ? "clip" : "bert", c->preprocess.size,
-      c->preprocess.filter, c->preprocess.resize_mode, c->preprocess.mean[0], c->preprocess.std[2],
-      c->logit_scale);
+      c->text.pad_token, c->text.end_token, c->text.kind == CLIP_TEXT_CLIP ? "clip" : "bert",
+      c->preprocess.size, c->preprocess.filter, c->preprocess.resize_mode, c->preprocess.mean[0],
+      c->preprocess.std[2], c->logit_scale);
 }
 
 #define OPENCLIP                                                                                   \
@@ -134,6 +135,8 @@ describe (const ClipConfig *c)
   {                                                                                                \
     CLIP_SOURCE_HUGGINGFACE, CLIP_SOURCE_PREPROCESSOR, CLIP_SOURCE_OVERRIDE                        \
   }
+#define OPENAI_PREPROCESSOR                                                                        \
+  "{\"size\":24,\"crop_size\":24,\"resample\":3,\"image_mean\":[0,0,0],\"image_std\":[1,1,1]}"
 #define PREPROCESSOR                                                                               \
   {                                                                                                \
     CLIP_SOURCE_PREPROCESSOR                                                                       \
@@ -243,6 +246,53 @@ static const Case cases[] = {
     HUGGINGFACE,
     0,
     "heads=4 act=gelu eps=1e-06 heads=2 act=quick_gelu eps=1e-05 mean=0.1 std=0.3" },
+  { "huggingface, an end token that is not the highest id",
+    vit_text,
+    "x",
+    { "{\"vision_config\":{\"num_attention_heads\":2},\"text_config\":{\"eos_token_id\":98}}",
+      OPENAI_PREPROCESSOR },
+    HUGGINGFACE,
+    0,
+    "end=98" },
+  { "huggingface, 2 was written before 2023 and means the highest id",
+    vit_text,
+    "x",
+    { "{\"vision_config\":{\"num_attention_heads\":2},\"text_config\":{\"eos_token_id\":2}}",
+      OPENAI_PREPROCESSOR },
+    HUGGINGFACE,
+    0,
+    "end=0" },
+  { "huggingface, a default end token beyond the vocabulary",
+    vit_text,
+    "x",
+    { "{\"vision_config\":{\"num_attention_heads\":2},\"text_config\":{}}", OPENAI_PREPROCESSOR },
+    HUGGINGFACE,
+    0,
+    "end=0" },
+  { "openclip, pool_type eos",
+    vit_text,
+    "x",
+    { "{\"model_cfg\":{\"text_cfg\":{\"context_length\":16,\"pool_type\":\"eos\",\"eos_id\":97}},"
+      "\"preprocess_cfg\":{\"mean\":[0,0,0],\"std\":[1,1,1]}}" },
+    OPENCLIP,
+    0,
+    "end=97" },
+  { "openclip, pool_type eos with OpenCLIP's default",
+    vit_text,
+    "x",
+    { "{\"model_cfg\":{\"text_cfg\":{\"context_length\":16,\"pool_type\":\"eos\"}},"
+      "\"preprocess_cfg\":{\"mean\":[0,0,0],\"std\":[1,1,1]}}" },
+    OPENCLIP,
+    0,
+    "end=2" },
+  { "openclip, eos_id counts for pool_type eos only",
+    vit_text,
+    "x",
+    { "{\"model_cfg\":{\"text_cfg\":{\"context_length\":16,\"eos_id\":97}},"
+      "\"preprocess_cfg\":{\"mean\":[0,0,0],\"std\":[1,1,1]}}" },
+    OPENCLIP,
+    0,
+    "end=0" },
   { "huggingface, old members win",
     vit_text,
     "x",

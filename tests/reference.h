@@ -224,8 +224,9 @@ ref_text (const RandomModel *model, const gint32 *ids, int length, const ClipCon
   g_autofree double *position = ref_tensor (model, "positional_embedding");
   g_autofree double *x = g_new (double, length *width);
   int end = 0;
+  for (int t = length - 1; t >= 0; t--) /* the first of several */
+    end = (c->end_token ? ids[t] == c->end_token : ids[t] >= ids[end] || t == length - 1) ? t : end;
   for (int t = 0; t < length; t++) {
-    end = ids[t] > ids[end] ? t : end;
     for (int i = 0; i < width; i++)
       x[t * width + i] = words[ids[t] * width + i] + position[t * width + i];
   }

@@ -216,6 +216,23 @@ typedef struct {
       0                                                                                            \
     }                                                                                              \
   }
+/* Texts that have it, once in front of the highest id; a text that has not. */
+#define END_TOKEN                                                                                  \
+  {                                                                                                \
+    .embed_dim = 21, .text = {                                                                     \
+      CLIP_TEXT_CLIP,                                                                              \
+      13,                                                                                          \
+      70,                                                                                          \
+      36,                                                                                          \
+      3,                                                                                           \
+      3,                                                                                           \
+      50,                                                                                          \
+      CLIP_ACTIVATION_QUICK_GELU,                                                                  \
+      1e-5f,                                                                                       \
+      0,                                                                                           \
+      9                                                                                            \
+    }                                                                                              \
+  }
 #define SMALL_BERT                                                                                 \
   {                                                                                                \
     .embed_dim = 21, .text = {                                                                     \
@@ -259,6 +276,7 @@ static const RandomCase random_cases[] = {
   { "text-f32", clip_text_new, CLIP_DTYPE_F32, SMALL_TEXT },
   { "text-f16", clip_text_new, CLIP_DTYPE_F16, SMALL_TEXT },
   { "text-i8", clip_text_new, CLIP_DTYPE_I8, SMALL_TEXT },
+  { "text-end-token", clip_text_new, CLIP_DTYPE_F32, END_TOKEN },
   { "bert-f32", clip_bert_new, CLIP_DTYPE_F32, SMALL_BERT },
   { "bert-i8", clip_bert_new, CLIP_DTYPE_I8, SMALL_BERT },
   { "efficientnet-f32", clip_efficientnet_new, CLIP_DTYPE_F32, SMALL_LITE (32) },

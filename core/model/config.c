@@ -409,6 +409,9 @@ apply_sizes (ClipConfig *config, const ClipWeights *weights, const ClipSaid *sai
       return clip_fail (error, CLIP_ERROR_CONFIG, "%s: the image size is %d, expected 32 to 4096",
                         what, image->image_size);
   }
+  /* One beyond the vocabulary is a default that nobody adapted. */
+  const int end = said->n[CLIP_SAYS_END_TOKEN];
+  text->end_token = text->kind == CLIP_TEXT_CLIP && end < text->vocab_size ? MAX (end, 0) : 0;
   if (text->kind == CLIP_TEXT_BERT) {
     const int said_length = said->n[CLIP_SAYS_CONTEXT_LENGTH];
     text->context_length = said_length == CLIP_UNSAID ? text->context_length : said_length;

@@ -27,6 +27,7 @@ typedef struct {
   ClipActivation activation;
   float norm_epsilon;          /* 1e-5; BERT 1e-12 */
   int pad_token;               /* BERT: trailing pads are not tokens */
+  int end_token;               /* CLIP: its first place is where the text ends; 0: the first place of the highest id */
 } ClipTextConfig;
 
 typedef struct {

@@ -96,6 +96,7 @@ static const Number openclip_numbers[] = {
   { "model_cfg/text_cfg", "width", CLIP_SAYS_TEXT_WIDTH, 1 },
   { "model_cfg/text_cfg", "layers", CLIP_SAYS_TEXT_LAYERS, 1 },
   { "model_cfg/text_cfg", "heads", CLIP_SAYS_TEXT_HEADS, 1 },
+  { "model_cfg/text_cfg", "eos_id", CLIP_SAYS_END_TOKEN, 1 },
   { "model_cfg/text_cfg/hf_model_config", "vocab_size", CLIP_SAYS_VOCAB_SIZE, 1 },
   { "model_cfg/text_cfg/hf_model_config", "hidden_size", CLIP_SAYS_TEXT_WIDTH, 1 },
   { "model_cfg/text_cfg/hf_model_config", "num_hidden_layers", CLIP_SAYS_TEXT_LAYERS, 1 },
@@ -156,11 +157,13 @@ static const Number huggingface_numbers[] = {
   { "text_config", "hidden_size", CLIP_SAYS_TEXT_WIDTH, 1 },
   { "text_config", "num_hidden_layers", CLIP_SAYS_TEXT_LAYERS, 1 },
   { "text_config", "num_attention_heads", CLIP_SAYS_TEXT_HEADS, 1 },
+  { "text_config", "eos_token_id", CLIP_SAYS_END_TOKEN, 1 },
   { "text_config_dict", "max_position_embeddings", CLIP_SAYS_CONTEXT_LENGTH, 1 },
   { "text_config_dict", "vocab_size", CLIP_SAYS_VOCAB_SIZE, 1 },
   { "text_config_dict", "hidden_size", CLIP_SAYS_TEXT_WIDTH, 1 },
   { "text_config_dict", "num_hidden_layers", CLIP_SAYS_TEXT_LAYERS, 1 },
   { "text_config_dict", "num_attention_heads", CLIP_SAYS_TEXT_HEADS, 1 },
+  { "text_config_dict", "eos_token_id", CLIP_SAYS_END_TOKEN, 1 },
   { 0 },
 };
 static const Fraction huggingface_fractions[] = {
@@ -374,11 +377,14 @@ static gboolean
 read_openclip (ClipSaid *said, JsonObject *root, gboolean defaults, const char *what,
                GError **error)
 {
-  JsonObject *model, *preprocess, *hf_text;
+  JsonObject *model, *preprocess, *text, *hf_text;
+  const char *pool_type = "argmax";
   gboolean quick_gelu = FALSE, has_quick_gelu;
   if (!find_section (root, "model_cfg", &model, what, error) ||
       !find_section (root, "preprocess_cfg", &preprocess, what, error) ||
+      !find_section (root, "model_cfg/text_cfg", &text, what, error) ||
       !find_section (root, "model_cfg/text_cfg/hf_model_config", &hf_text, what, error) ||
+      !clip_json_get_string (text, "pool_type", &pool_type, what, error) ||
       !clip_json_get_boolean (model, "quick_gelu", &quick_gelu, what, error))
     return FALSE;
   has_quick_gelu = model && json_object_has_member (model, "quick_gelu");
@@ -393,8 +399,12 @@ read_openclip (ClipSaid *said, JsonObject *root, gboolean defaults, const char *
     said->n[CLIP_SAYS_FILTER] = CLIP_FILTER_BICUBIC;
     said->n[CLIP_SAYS_RESIZE_MODE] = CLIP_RESIZE_SHORTEST;
   }
-  return read_numbers (said, root, openclip_numbers, what, error) &&
-         read_fractions (said, root, openclip_fractions, what, error) &&
+  said->n[CLIP_SAYS_END_TOKEN] = 2; /* OpenCLIP's default */
+  if (!read_numbers (said, root, openclip_numbers, what, error))
+    return FALSE;
+  if (!g_str_equal (pool_type, "eos")) /* it counts for no other */
+    said->n[CLIP_SAYS_END_TOKEN] = CLIP_UNSAID;
+  return read_fractions (said, root, openclip_fractions, what, error) &&
          read_choices (said, root, openclip_choices, what, error) &&
          read_colours (said, preprocess, "mean", "std", what, error) &&
          read_square (&said->n[CLIP_SAYS_PREPROCESS_SIZE], preprocess, "size", what, error);
@@ -406,8 +416,12 @@ read_huggingface (ClipSaid *said, JsonObject *root, const char *what, GError **e
   said->n[CLIP_SAYS_IMAGE_ACTIVATION] = said->n[CLIP_SAYS_TEXT_ACTIVATION] =
       CLIP_ACTIVATION_QUICK_GELU;
   said->image_epsilon = said->text_epsilon = 1e-5f;
-  return read_numbers (said, root, huggingface_numbers, what, error) &&
-         read_fractions (said, root, huggingface_fractions, what, error) &&
+  said->n[CLIP_SAYS_END_TOKEN] = 49407;
+  if (!read_numbers (said, root, huggingface_numbers, what, error))
+    return FALSE;
+  if (said->n[CLIP_SAYS_END_TOKEN] == 2) /* files written before 2023; the highest id is meant */
+    said->n[CLIP_SAYS_END_TOKEN] = CLIP_UNSAID;
+  return read_fractions (said, root, huggingface_fractions, what, error) &&
          read_choices (said, root, huggingface_choices, what, error);
 }
 

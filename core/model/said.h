@@ -22,6 +22,7 @@ typedef enum {
   CLIP_SAYS_IMAGE_ACTIVATION, /* ClipActivation */
   CLIP_SAYS_TEXT_ACTIVATION,
   CLIP_SAYS_PAD_TOKEN,
+  CLIP_SAYS_END_TOKEN,
   CLIP_SAYS_FILTER,      /* ClipFilter */
   CLIP_SAYS_RESIZE_MODE, /* ClipResizeMode */
   CLIP_SAYS_N,

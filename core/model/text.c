@@ -2,12 +2,13 @@
 /*
  * Text tower of CLIP (Radford et al. 2021): a causal transformer.
  *
- *   n = 1 + first position of the highest id, the end token          causal: what follows it changes nothing
+ *   n = 1 + first position of the end token                          causal: what follows it changes nothing
  *   x = token_embedding[ids[0 … n-1]] + position[0 … n-1]            [n, C]
  *   x = block (x), for all blocks but the last                       [n, C]
  *   y = last block (x), the end token's row only                     [C]
  *   feature = text_projection (ln_final (y))                         [E], no bias
  *
+ * The end token is the highest id of a text, unless the configuration names another; a text without it is its first token.
  * A batch is packed: no work is done on padding.
  */
 #include "core/model/block.h"
@@ -17,7 +18,8 @@
 typedef struct {
   ClipTower tower;
   int layers, embed_dim;
-  int context; /* longest text */
+  int context;   /* longest text */
+  int end_token; /* 0: the highest id */
   ClipBlockShape shape;
 
   ClipMatrix token_embedding; /* [vocabulary, C] */
@@ -52,9 +54,13 @@ static int
 used_length (const Text *text, const gint32 *ids, int length)
 {
   int end = 0;
-  for (int i = 1; i < length; i++)
-    if (known (text, ids[i]) > known (text, ids[end]))
+  for (int i = 0; i < length; i++) {
+    const int id = known (text, ids[i]);
+    if (text->end_token && id == text->end_token)
+      return i + 1;
+    if (!text->end_token && id > known (text, ids[end]))
       end = i;
+  }
   return end + 1;
 }
 
@@ -122,6 +128,7 @@ clip_text_new (ClipWeights *weights, const ClipConfig *config, GError **error)
     .layers = c->layers,
     .embed_dim = config->embed_dim,
     .context = c->context_length,
+    .end_token = c->end_token,
     .shape = { width, c->heads, c->mlp_width, c->activation, c->norm_epsilon, TRUE },
   };
   text->token_embedding =
