@@ -241,9 +241,6 @@ ref_bert (const RandomModel *model, const gint32 *ids, int length, const ClipCon
 {
   const ClipTextConfig *c = &config->text;
   const int width = c->width;
-  int used = length;
-  while (used > 1 && ids[used - 1] == c->pad_token)
-    used--;
   g_autofree double *words =
       ref_tensor (model, "text.transformer.embeddings.word_embeddings.weight");
   g_autofree double *position =
@@ -251,9 +248,15 @@ ref_bert (const RandomModel *model, const gint32 *ids, int length, const ClipCon
   g_autofree double *type =
       ref_tensor (model, "text.transformer.embeddings.token_type_embeddings.weight");
   g_autofree double *sum = g_new (double, length *width);
-  for (int t = 0; t < length; t++)
+  int used = 0; /* no token attends to padding: it is left out from the start */
+  for (int t = 0; t < length; t++) {
+    if (t > 0 && ids[t] == c->pad_token)
+      continue;
     for (int i = 0; i < width; i++)
-      sum[t * width + i] = words[ids[t] * width + i] + position[t * width + i] + type[i];
+      sum[used * width + i] = words[ids[t] * width + i] + position[t * width + i] + type[i];
+    used++;
+  }
+  length = used;
   double *x = ref_norm (model, sum, length, width, c->norm_epsilon, "text.transformer.embeddings.",
                         "LayerNorm");
   for (int l = 0; l < c->layers; l++) {

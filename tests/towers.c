@@ -317,9 +317,9 @@ test_random (const void *data)
   RandomModel model = random_model ();
   fill_model (&model, c);
 
-  /* texts that end early, at once, and never */
+  /* texts that end early, at once, and never; one has id 0 (BERT's padding) inside */
   static const gint32 tokens[BATCH][LENGTH] = {
-    { 67, 3, 9, 69, 0 },
+    { 67, 3, 0, 9, 69, 0 },
     { 69 },
     { 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 },
   };

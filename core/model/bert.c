@@ -2,8 +2,8 @@
 /*
  * Text tower: BERT (Devlin et al. 2018) with a mean pooler and an MLP head, as OpenCLIP wraps Hugging Face encoders.
  *
- *   n = tokens before the trailing padding                           at least 1
- *   x = norm (word[ids] + position[0 … n-1] + token_type[0])         [n, C]
+ *   n = tokens that are no padding, wherever it stands               the first one always is
+ *   x = norm (word[ids] + position + token_type[0])                  [n, C]
  *   blocks, post-norm, bidirectional                                 [n, C]
  *   pooled = mean of the n rows, [CLS] and [SEP] among them          [C]
  *   feature = proj.2 (gelu (proj.0 (pooled)))                        [E], no biases
@@ -46,22 +46,40 @@ layout (ClipArena *arena, Workspace *w, const Bert *bert, int rows, int batch)
   clip_block_layout (arena, &w->block, &bert->shape, rows, batch);
 }
 
+/* An id outside the vocabulary is read as 0. */
+static int
+known (const Bert *bert, gint32 id)
+{
+  return id >= 0 && id < bert->words.rows ? id : 0;
+}
+
+/* A "[PAD]" inside a text is padding, too: nobody looks at it, and the pooler leaves it out. */
+static gboolean
+counts (const Bert *bert, const gint32 *ids, int i)
+{
+  return i == 0 || known (bert, ids[i]) != bert->pad_token;
+}
+
 static int
 used_length (const Bert *bert, const gint32 *ids, int length)
 {
-  while (length > 1 && ids[length - 1] == bert->pad_token)
-    length--;
-  return length;
+  int n = 0;
+  for (int i = 0; i < length; i++)
+    n += counts (bert, ids, i);
+  return n;
 }
 
+/* @length: of @ids, padding among them */
 static void
 embed (const Bert *bert, const ClipKernels *kernels, float *x, const gint32 *ids, int length)
 {
   const int width = bert->shape.width;
-  for (int i = 0; i < length; i++, x += width) {
-    const gboolean known = ids[i] >= 0 && ids[i] < bert->words.rows;
-    clip_matrix_row (kernels, x, &bert->words, known ? ids[i] : 0);
+  for (int i = 0; i < length; i++) {
+    if (!counts (bert, ids, i))
+      continue;
+    clip_matrix_row (kernels, x, &bert->words, known (bert, ids[i]));
     kernels->add (x, bert->position + (gsize) i * width, width);
+    x += width;
   }
 }
 
@@ -97,7 +115,7 @@ forward (const ClipTower *tower, ClipSession *session, float *out, const void *i
 
   for (int b = 0; b < batch; b++)
     embed (bert, session->kernels, w.x + (gsize) start[b] * width, ids + (gsize) b * length,
-           start[b + 1] - start[b]);
+           length);
   clip_norm_rows (session, w.x, width, w.x, width, &bert->norm, bert->shape.epsilon, width,
                   start[batch]);
   for (int i = 0; i < bert->layers; i++)

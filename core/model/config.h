@@ -26,7 +26,7 @@ typedef struct {
   int width, layers, heads, mlp_width;
   ClipActivation activation;
   float norm_epsilon;          /* 1e-5; BERT 1e-12 */
-  int pad_token;               /* BERT: trailing pads are not tokens */
+  int pad_token;               /* BERT: pads are not tokens */
   int end_token;               /* CLIP: its first place is where the text ends; 0: the first place of the highest id */
 } ClipTextConfig;
 
