@@ -129,6 +129,7 @@ static const Demand openclip_demands[] = {
   { "model_cfg/text_cfg", "act_kwargs", { "{}" } },
   { "model_cfg/text_cfg", "no_causal_mask", { "false" } },
   { "model_cfg/text_cfg", "embed_cls", { "false" } },
+  { "model_cfg/text_cfg", "proj_bias", { "false" } },
   { "model_cfg/text_cfg", "pool_type", { "\"argmax\"", "\"eos\"" } },
   { "model_cfg/text_cfg", "hf_pooler_type", { "\"mean_pooler\"" } },
   { "model_cfg/text_cfg", "hf_proj_type", { "\"mlp\"" } },
@@ -387,7 +388,8 @@ read_openclip (ClipSaid *said, JsonObject *root, gboolean defaults, const char *
       !clip_json_get_string (text, "pool_type", &pool_type, what, error) ||
       !clip_json_get_boolean (model, "quick_gelu", &quick_gelu, what, error))
     return FALSE;
-  has_quick_gelu = model && json_object_has_member (model, "quick_gelu");
+  has_quick_gelu = model && json_object_has_member (model, "quick_gelu") &&
+                   !json_object_get_null_member (model, "quick_gelu");
   if (model && (defaults || has_quick_gelu))
     said->n[CLIP_SAYS_IMAGE_ACTIVATION] = said->n[CLIP_SAYS_TEXT_ACTIVATION] =
         quick_gelu ? CLIP_ACTIVATION_QUICK_GELU : CLIP_ACTIVATION_GELU;
