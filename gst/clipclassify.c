@@ -42,9 +42,9 @@ GST_DEBUG_CATEGORY_STATIC (gst_clip_classify_debug);
 #define GST_CAT_DEFAULT gst_clip_classify_debug
 
 #define MAX_SIZE 32768
-/* A frame is classified at least this often however late frames are: a sink that is late for
- * reasons of its own must not end the labelling. */
-#define MAX_SKIP GST_SECOND
+/* In a live pipeline a frame is classified at least this often, however late frames are (a sink that
+ * is late for reasons of its own must not end the labelling) and whatever was lost between. */
+#define MAX_AGE GST_SECOND
 
 enum { PROP_STATS = CLIP_N_SETTINGS, PROP_MODEL_INFO };
 
@@ -112,15 +112,37 @@ stream_time_of (GstClipClassify *self, GstBuffer *buffer)
   return gst_segment_to_stream_time (segment, GST_FORMAT_TIME, GST_BUFFER_PTS (buffer));
 }
 
+/* Whether the last result still tells something about @buffer. */
+static gboolean
+is_fresh (GstClipClassify *self, GstBuffer *buffer)
+{
+  const GstClockTime now = running_time_of (self, buffer), last = self->result.running_time;
+  return self->result.valid && GST_CLOCK_TIME_IS_VALID (last) && GST_CLOCK_TIME_IS_VALID (now) &&
+         now < last + MAX_AGE;
+}
+
 static gboolean
 is_late (GstClipClassify *self, GstBuffer *buffer)
 {
-  const GstClockTime now = running_time_of (self, buffer), last = self->result.running_time;
+  const GstClockTime now = running_time_of (self, buffer);
   GST_OBJECT_LOCK (self);
   const gboolean late = self->live && GST_CLOCK_TIME_IS_VALID (self->earliest) &&
                         GST_CLOCK_TIME_IS_VALID (now) && now < self->earliest;
   GST_OBJECT_UNLOCK (self);
-  return late && self->result.valid && GST_CLOCK_TIME_IS_VALID (last) && now < last + MAX_SKIP;
+  return late && is_fresh (self, buffer);
+}
+
+/* A leaky queue marks whatever follows a dropped frame as a discontinuity. In a live pipeline this
+ * means haste, and to classify each of these frames would defeat the interval. */
+static gboolean
+is_new_scene (GstClipClassify *self, GstBuffer *buffer)
+{
+  if (!GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_DISCONT))
+    return FALSE;
+  GST_OBJECT_LOCK (self);
+  const gboolean live = self->live;
+  GST_OBJECT_UNLOCK (self);
+  return !live || !is_fresh (self, buffer);
 }
 
 static Choice
@@ -208,7 +230,7 @@ static GstFlowReturn
 gst_clip_classify_transform_ip (GstBaseTransform *base, GstBuffer *buffer)
 {
   GstClipClassify *self = GST_CLIP_CLASSIFY (base);
-  if (GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_DISCONT))
+  if (is_new_scene (self, buffer))
     forget (self);
   if (GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_GAP))
     return GST_FLOW_OK;

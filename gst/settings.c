@@ -249,7 +249,8 @@ clip_settings_install (GObjectClass *class)
    * GstClipClassify:interval:
    *
    * Of so many frames the first is classified; the others carry its result on, marked as held.
-   * After a seek, a new segment or a discontinuity the next frame is classified in any case.
+   * After a seek, a new segment or a discontinuity (in a live pipeline: one of a second or more) the
+   * next frame is classified in any case.
    *
    * Since: 0.1
    */

@@ -263,6 +263,21 @@ test_discontinuities (void)
   g_assert_cmpuint (meta->stream_time, ==, 40 * GST_MSECOND);
 }
 
+/* A leaky queue makes a discontinuity of every drop: while live, only a gap of a second ends a result. */
+static void
+test_live_discontinuities (void)
+{
+  g_auto (Bench) bench = bench_new (CAPS, labels_only);
+  g_object_set (bench.element, "interval", 3, NULL);
+  gst_harness_query_latency (bench.harness); /* the harness says that it is live */
+  expect_frame (&bench, 0, 'c', GST_BUFFER_FLAG_DISCONT, 0);
+  expect_frame (&bench, 2, 'h', GST_BUFFER_FLAG_DISCONT, 0);
+  expect_frame (&bench, 5, 'h', GST_BUFFER_FLAG_DISCONT, 0);
+  expect_frame (&bench, 6, 'c', GST_BUFFER_FLAG_DISCONT, 6);
+  expect_frame (&bench, 6 + 24, 'h', GST_BUFFER_FLAG_DISCONT, 6);
+  expect_frame (&bench, 6 + 25, 'c', GST_BUFFER_FLAG_DISCONT, 31);
+}
+
 static void
 test_eos (void)
 {
@@ -359,6 +374,7 @@ add_tests (void)
   g_test_add_func ("/element/interval", test_interval);
   g_test_add_func ("/element/gaps", test_gaps);
   g_test_add_func ("/element/discontinuities", test_discontinuities);
+  g_test_add_func ("/element/live-discontinuities", test_live_discontinuities);
   g_test_add_func ("/element/eos", test_eos);
   g_test_add_func ("/element/qos", test_qos);
   g_test_add_func ("/element/latency", test_latency);
