@@ -190,6 +190,7 @@ classify (GstClipClassify *self, GstBuffer *buffer)
   result->pts = GST_BUFFER_PTS (buffer);
   result->running_time = running_time_of (self, buffer);
   result->stream_time = stream_time_of (self, buffer);
+  result->utc = clip_message_reference_time (buffer);
   account (self, gst_util_get_timestamp () - start);
   return TRUE;
 }
@@ -215,13 +216,12 @@ attach (GstClipClassify *self, GstBuffer *buffer, gboolean held, gboolean embedd
 }
 
 static void
-announce (GstClipClassify *self, GstBuffer *buffer)
+announce (GstClipClassify *self)
 {
   GST_OBJECT_LOCK (self);
   const gboolean live = self->live;
   GST_OBJECT_UNLOCK (self);
-  GstMessage *message =
-      clip_message_new (GST_ELEMENT (self), self->seen, &self->result, buffer, live);
+  GstMessage *message = clip_message_new (GST_ELEMENT (self), self->seen, &self->result, live);
   if (message)
     gst_element_post_message (GST_ELEMENT (self), message);
 }
@@ -249,7 +249,7 @@ gst_clip_classify_transform_ip (GstBaseTransform *base, GstBuffer *buffer)
   clip_result_score (&self->result, classifier, &reporting);
   attach (self, buffer, choice != CHOICE_CLASSIFY, embedding);
   if (messages)
-    announce (self, buffer);
+    announce (self);
   return GST_FLOW_OK;
 }
 
@@ -521,8 +521,9 @@ static GstStructure *
 describe_model (ClipModel *model)
 {
   const ClipModelInfo *info = clip_model_get_info (model);
+  g_autofree char *source = g_filename_display_name (info->source);
   return gst_structure_new (
-      "clipclassify-model", "id", G_TYPE_STRING, info->id, "source", G_TYPE_STRING, info->source,
+      "clipclassify-model", "id", G_TYPE_STRING, info->id, "source", G_TYPE_STRING, source,
       "container", G_TYPE_STRING, info->container, "naming", G_TYPE_STRING, info->naming,
       "image-tower", G_TYPE_STRING, info->image.kind, "text-tower", G_TYPE_STRING, info->text.kind,
       "precision", G_TYPE_STRING, info->precision, "weights", G_TYPE_STRING, info->weights,

@@ -18,9 +18,8 @@ clip_seen_new (void)
   return g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
 }
 
-/* Nanoseconds since 1970, or GST_CLOCK_TIME_NONE. */
-static GstClockTime
-reference_time (GstBuffer *buffer)
+GstClockTime
+clip_message_reference_time (GstBuffer *buffer)
 {
   static GstStaticCaps unix_caps = GST_STATIC_CAPS ("timestamp/x-unix"),
                        ntp_caps = GST_STATIC_CAPS ("timestamp/x-ntp");
@@ -106,8 +105,7 @@ set_changes (GstStructure *structure, ClipSeen *seen, const ClipResult *result)
 }
 
 GstMessage *
-clip_message_new (GstElement *element, ClipSeen *seen, const ClipResult *result, GstBuffer *buffer,
-                  gboolean live)
+clip_message_new (GstElement *element, ClipSeen *seen, const ClipResult *result, gboolean live)
 {
   if (is_same (seen, result))
     return NULL;
@@ -116,7 +114,7 @@ clip_message_new (GstElement *element, ClipSeen *seen, const ClipResult *result,
   set_changes (structure, seen, result);
   gst_structure_set (structure, "pts", G_TYPE_UINT64, result->pts, "running-time", G_TYPE_UINT64,
                      result->running_time, "stream-time", G_TYPE_UINT64, result->stream_time, NULL);
-  GstClockTime utc = reference_time (buffer);
+  GstClockTime utc = result->utc;
   if (!GST_CLOCK_TIME_IS_VALID (utc) && live)
     utc = capture_time (element, result->running_time);
   if (GST_CLOCK_TIME_IS_VALID (utc))

@@ -11,9 +11,12 @@ typedef GHashTable ClipSeen;
 ClipSeen *clip_seen_new (void);
 
 /* Returns: (transfer full) (nullable): the message, where the labels of @result differ from @seen (which follows); NULL
- * where they are the same. @buffer is the frame that they belong to. */
+ * where they are the same. */
 GstMessage *clip_message_new (GstElement *element, ClipSeen *seen, const ClipResult *result,
-                              GstBuffer *buffer, gboolean live);
+                              gboolean live);
+
+/* Nanoseconds since 1970, where @buffer has a GstReferenceTimestampMeta that tells; else GST_CLOCK_TIME_NONE. */
+GstClockTime clip_message_reference_time (GstBuffer *buffer);
 
 /* Posts @error as a GST_MESSAGE_ERROR or GST_MESSAGE_WARNING (@type) in the domain that fits its code. */
 void clip_message_post_error (GstElement *element, GstMessageType type, const GError *error);

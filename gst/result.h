@@ -14,6 +14,7 @@ typedef struct {
 typedef struct {
   gboolean valid;                              /* there is a last classified frame */
   GstClockTime pts, running_time, stream_time; /* of it */
+  GstClockTime utc;                            /* of it, ns since 1970, where its buffer tells */
   int n;                                       /* E */
   float *feature;                              /* [E] as the model gives it */
   GBytes *embedding;                           /* [E] the same at unit length */

@@ -372,6 +372,30 @@ test_utc (void)
 }
 
 static void
+push_at_utc (Bench *bench, int n, GstClockTime utc)
+{
+  g_autoptr (GstCaps) caps = gst_caps_new_empty_simple ("timestamp/x-unix");
+  GstBuffer *frame = frame_new (CAPS, n, n);
+  gst_buffer_add_reference_timestamp_meta (frame, caps, utc, GST_CLOCK_TIME_NONE);
+  gst_buffer_unref (bench_process (bench, frame));
+}
+
+/* A message that a held frame brings tells the time of the frame that was classified, as its PTS does. */
+static void
+test_utc_held (void)
+{
+  static const char *const properties[] = { "labels=a;b", "threshold=0", "interval=9", NULL };
+  g_auto (Bench) bench = bench_new (CAPS, properties);
+  push_at_utc (&bench, 0, 1700000000 * GST_SECOND);
+  gst_message_unref (bench_pop (&bench, GST_MESSAGE_ELEMENT));
+  g_object_set (bench.element, "top-k", 1, NULL);
+  push_at_utc (&bench, 1, 1700000001 * GST_SECOND);
+  g_autoptr (GstMessage) message = bench_pop (&bench, GST_MESSAGE_ELEMENT);
+  g_assert_cmpstr (gst_structure_get_string (gst_message_get_structure (message), "utc"), ==,
+                   "2023-11-14T22:13:20Z");
+}
+
+static void
 add_tests (void)
 {
   g_test_add_func ("/labels/start-errors", test_start_errors);
@@ -385,6 +409,7 @@ add_tests (void)
   g_test_add_func ("/labels/concurrency", test_concurrency);
   g_test_add_func ("/labels/messages", test_messages);
   g_test_add_func ("/labels/utc", test_utc);
+  g_test_add_func ("/labels/utc-held", test_utc_held);
 }
 
 int
