@@ -210,6 +210,21 @@ test_sharing (void)
   clip_model_unref (more);
 }
 
+/* A file name may be any bytes; the id goes where only UTF-8 may, into metadata and JSON. */
+static void
+test_odd_name (void)
+{
+  g_autofree char *directory = copy_model ("odd-name");
+  if (!directory)
+    return;
+  g_autoptr (GError) error = NULL;
+  g_autofree char *odd = temporary_path ("odd-\xff");
+  g_assert_cmpint (g_rename (directory, odd), ==, 0);
+  g_autoptr (ClipModel) model = clip_model_load (odd, NULL, &error);
+  g_assert_no_error (error);
+  g_assert_true (g_str_has_prefix (clip_model_get_info (model)->id, "odd-\xef\xbf\xbd@"));
+}
+
 typedef struct {
   const char *names[2];
   ClipModel *models[2];
@@ -363,6 +378,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/model/shared", test_shared);
   g_test_add_func ("/model/features", test_features);
   g_test_add_func ("/model/sharing", test_sharing);
+  g_test_add_func ("/model/odd-name", test_odd_name);
   g_test_add_func ("/model/threads", test_threads);
   g_test_add_func ("/model/faults", test_faults);
   g_test_add_func ("/model/vocabulary", test_vocabulary);

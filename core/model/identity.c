@@ -59,7 +59,8 @@ clip_identify (const ClipCheckpoint *checkpoint, const ClipConfig *config, const
   G_STATIC_ASSERT (sizeof (ClipConfig) % sizeof (gint32) == 0 &&
                    G_ALIGNOF (ClipConfig) == sizeof (gint32));
   g_checksum_update (checksum, (const guchar *) config, sizeof *config);
-  return g_strdup_printf ("%s@%.16s", name, g_checksum_get_string (checksum));
+  g_autofree char *valid = g_utf8_make_valid (name, -1); /* file names may be any bytes */
+  return g_strdup_printf ("%s@%.16s", valid, g_checksum_get_string (checksum));
 }
 
 /* Statistics, counters and constants are no parameters, and the scales of int8 are part of what they scale. */
