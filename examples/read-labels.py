@@ -8,6 +8,7 @@ Reads the metadata as it is on the buffer, a GstCustomMeta named "GstClipMeta" (
 needed.
 """
 import array
+import signal
 import sys
 import warnings
 
@@ -58,6 +59,9 @@ class Printer:
 
 
 def main(video, labels, model=None):
+    # Waiting for the pipeline is not waiting in Python, which would not see Ctrl-C, or that nobody reads on.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     Gst.init(None)
     pipeline = Gst.parse_launch("filesrc name=file ! decodebin ! videoconvert ! clipclassify name=clip embedding=true "
                                 "interval=10 ! fakesink name=sink signal-handoffs=true")

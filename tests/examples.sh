@@ -21,6 +21,10 @@ cat "$folder/c.out"
 diff "$folder/c.out" "$folder/python.out"
 [ "$(wc -l <"$folder/c.out")" = 4 ] # every tenth of 35 frames
 
+# Whoever reads a few lines only is not told of all the others.
+"$python" "$example" "$folder/ball.avi" 'a white ball;a cat' 2>"$folder/python.err" | true
+[ ! -s "$folder/python.err" ]
+
 # Both end, with the reason, where something is wrong.
 fails ()
 {
