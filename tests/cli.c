@@ -412,7 +412,7 @@ test_bad_input (void)
   write_file ("broken.json", "[\"a dog\", ", -1);
   write_file ("nothing", "", 0);
   write_file ("noise", "\x93\xfe\x01\x80\x55\xaa\x12\x00\x77\xf0\xf1\xf2", 12);
-  if (!make_all ())
+  if (!make_all () || !make_media ("sound.wav", "audiotestsrc num-buffers=9 ! wavenc"))
     return;
   cut_file ("cut.png", "rgb.png", 0.5);
   cut_file ("cut.jpg", "picture.jpg", 0.6);
@@ -446,6 +446,7 @@ test_bad_input (void)
     { "classify -l a missing.png", "missing.png" },
     { "classify -l a noise", "noise" },
     { "classify -l a .", "is a directory" },
+    { "classify -l a sound.wav", "sound.wav: there is no video in it" },
     { "classify -l 'a;b;a' rgb.png", "a" },
     { "classify -l ';' rgb.png", "label" },
     { "classify --labels-file nul.txt rgb.png", "nul.txt" },

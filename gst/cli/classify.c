@@ -23,7 +23,8 @@ static const GOptionEntry entries[] = {
   { "background", 'b', 0, G_OPTION_ARG_FILENAME, &options.background,
     "What else may be seen: competes for the score, is not reported", "A;B…" },
   { "prompts", 'p', 0, G_OPTION_ARG_FILENAME, &options.prompts,
-    "Texts that labels are put into: a set below, or a file with one a line "
+    "Texts that labels are put into: a set ('gst-clip prompts' lists them), or a file with one a "
+    "line "
     "(default " CLIP_DEFAULT_PROMPTS ")",
     "SET" },
   { "scoring", 0, 0, G_OPTION_ARG_FILENAME, &options.scoring,

@@ -137,12 +137,21 @@ wants_decoding (GstElement *bin, GstPad *pad, GstCaps *caps, gpointer data)
   return !g_str_has_prefix (type, "audio/") && !g_str_has_prefix (type, "text/");
 }
 
+/* All streams are known now. Nothing else would end a file of sound alone but an error of its source, which does not say why. */
+static void
+expect_video (GstElement *bin, gpointer convert)
+{
+  g_autoptr (GstPad) pad = gst_element_get_static_pad (convert, "sink");
+  if (!gst_pad_is_linked (pad))
+    GST_ELEMENT_ERROR (bin, STREAM, WRONG_TYPE, ("there is no video in it"), (NULL));
+}
+
 /* Builds the pipeline and sets it going. A failure to start posts an error, which media_read () finds. */
 static gboolean
 start (Media *media, const char *decoder, GError **error)
 {
-  const char *tail =
-      "videoconvert dither=none ! appsink name=sink sync=false enable-last-sample=false";
+  const char *tail = "videoconvert name=convert dither=none ! appsink name=sink sync=false "
+                     "enable-last-sample=false";
   g_autofree char *head = media->still ? g_strdup_printf ("filesrc name=source ! %s", decoder)
                                        : g_strdup ("uridecodebin name=source");
   g_autofree char *description = g_strdup_printf ("%s ! %s", head, tail);
@@ -161,7 +170,9 @@ start (Media *media, const char *decoder, GError **error)
     if (!uri)
       return FALSE;
     g_object_set (source, "uri", uri, NULL);
+    g_autoptr (GstElement) convert = gst_bin_get_by_name (GST_BIN (media->pipeline), "convert");
     g_signal_connect (source, "autoplug-continue", G_CALLBACK (wants_decoding), NULL);
+    g_signal_connect (source, "no-more-pads", G_CALLBACK (expect_video), convert);
   }
   g_autoptr (GstCaps) caps = readable_caps ();
   media->sink = GST_APP_SINK (gst_bin_get_by_name (GST_BIN (media->pipeline), "sink"));
