@@ -205,6 +205,10 @@ test_sharing (void)
   g_assert_true (changed != a);
   g_assert_cmpstr (clip_model_get_info (changed)->image.activation, ==, "gelu");
   g_assert_cmpstr (clip_model_get_info (a)->image.activation, ==, "quick_gelu");
+  write_beside (directory, "tokenizer_config.json", "{\"do_lower_case\":false}");
+  g_autoptr (ClipModel) cased = clip_model_load (directory, NULL, &error);
+  g_assert_no_error (error);
+  g_assert_true (cased != changed);
   ClipModel *more = clip_model_ref (a);
   g_assert_true (more == a);
   clip_model_unref (more);

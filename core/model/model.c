@@ -279,10 +279,18 @@ make_key (const ClipStored *stored, const char *override)
 {
   GString *key = g_string_new (NULL);
   append_stamp (key, stored->weights);
-  static const char *const companions[] = { OPENCLIP_CONFIG,     HUGGINGFACE_CONFIG,
-                                            PREPROCESSOR_CONFIG, "tokenizer.json",
-                                            "vocab.txt",         "vocab.json",
-                                            "merges.txt" };
+  static const char *const companions[] = {
+    OPENCLIP_CONFIG,
+    HUGGINGFACE_CONFIG,
+    PREPROCESSOR_CONFIG,
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+    "bpe_simple_vocab_16e6.txt",
+    "bpe_simple_vocab_16e6.txt.gz",
+  };
   for (guint i = 0; i < G_N_ELEMENTS (companions) && stored->directory; i++) {
     g_autofree char *path = clip_stored_companion (stored, companions[i]);
     append_stamp (key, path);
