@@ -105,7 +105,7 @@ typedef struct {
   ClipPreprocessConfig preprocess;
   gint64 n_parameters;
   gint64 mapped_bytes;    /* of the weights file, shared with the page cache */
-  gint64 heap_bytes;      /* expanded or folded copies */
+  gint64 heap_bytes;      /* copies of weights: expanded, folded, packed */
   const char *const *warnings; /* NULL-terminated: what had to be assumed */
 } ClipModelInfo;
 
@@ -227,7 +227,7 @@ CLIP_API char **clip_prompts_load (const char *name_or_file, GError **error);
 
 typedef struct {
   char *name;
-  char **prompts;      /* NULL-terminated texts that describe it; NULL: the name put into the templates */
+  char **prompts;      /* NULL-terminated texts that describe it, "{}" in one stands for the name; NULL: the templates do */
   float threshold;     /* NaN: the user's general threshold */
   gboolean background; /* competes for the score, is never reported */
 } ClipLabel;
