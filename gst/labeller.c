@@ -18,6 +18,8 @@ struct _ClipLabeller {
   GCond changed;
   ClipLabelSpec *wanted; /* NULL: nothing to do */
   gboolean quit;
+
+  gboolean determined; /* of the worker: the last encoding was given up, so this one is finished */
 };
 
 ClipLabelSpec *
@@ -82,14 +84,16 @@ clip_label_spec_encode (const ClipLabelSpec *spec, ClipSession *session, ClipPro
   return *classifier != NULL;
 }
 
+/* Newer labels end an encoding, but not two in a row: else labels that change faster than they can be encoded would never
+ * arrive. */
 static gboolean
-is_newest (guint done, guint total, gpointer data)
+goes_on (guint done, guint total, gpointer data)
 {
   ClipLabeller *self = data;
   g_mutex_lock (&self->lock);
-  const gboolean newest = !self->wanted && !self->quit;
+  const gboolean on = !self->quit && (self->determined || !self->wanted);
   g_mutex_unlock (&self->lock);
-  return newest;
+  return on;
 }
 
 /* Waits for a spec; NULL: quit. */
@@ -114,9 +118,11 @@ work (gpointer data)
     g_autoptr (ClipLabelSpec) spec = next;
     g_autoptr (ClipClassifier) classifier = NULL;
     g_autoptr (GError) error = NULL;
-    clip_label_spec_encode (spec, session, is_newest, self, &classifier, &error);
-    if (is_newest (0, 0, self))
+    clip_label_spec_encode (spec, session, goes_on, self, &classifier, &error);
+    const gboolean done = goes_on (0, 0, self);
+    if (done)
       self->ready (classifier, error, self->data);
+    self->determined = !done;
   }
   return NULL;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A worker that encodes label sets while the video goes on: the newest request wins, an older one still being encoded is
- * given up. */
+ * given up, but never two in a row. */
 #pragma once
 #include "core/clip.h"
 
@@ -21,7 +21,7 @@ gboolean clip_label_spec_encode (const ClipLabelSpec *spec, ClipSession *session
                                  ClipProgress progress, gpointer data, ClipClassifier **classifier,
                                  GError **error);
 
-/* Called on the worker: the classifier of the newest spec (NULL: no labels), or NULL and @error (both transfer none). */
+/* Called on the worker: the classifier of a spec (NULL: no labels), or NULL and @error (both transfer none). */
 typedef void (*ClipLabelsReady) (ClipClassifier *classifier, const GError *error, gpointer data);
 
 typedef struct _ClipLabeller ClipLabeller;

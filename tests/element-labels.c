@@ -205,6 +205,25 @@ test_change (void)
   g_assert_null (warning);
 }
 
+/* Labels arrive even if they change faster than they are encoded: no two encodings in a row are given up. */
+static void
+test_haste (void)
+{
+  static const char *const properties[] = { "labels=a;b", "threshold=0", "top-k=1", NULL };
+  g_auto (Bench) bench = bench_new (CAPS, properties);
+  g_autoptr (GString) many = g_string_new (NULL);
+  for (int i = 0; i < 500; i++)
+    g_string_append_printf (many, "label %d;", i);
+  const gint64 end = g_get_monotonic_time () + 20 * G_USEC_PER_SEC;
+  for (gboolean found = FALSE; !found;) {
+    g_object_set (bench.element, "labels", many->str, NULL);
+    g_autoptr (GstBuffer) out = bench_process (&bench, frame_new (CAPS, 0, 0));
+    g_autoptr (ClipMeta) meta = clip_meta_read (out, NULL);
+    found = g_str_has_prefix (meta->labels[0].name, "label");
+    g_assert_cmpint (g_get_monotonic_time (), <, end);
+  }
+}
+
 static void
 test_bad_change (void)
 {
@@ -404,6 +423,7 @@ add_tests (void)
   g_test_add_func ("/labels/file", test_labels_file);
   g_test_add_func ("/labels/long", test_long_label);
   g_test_add_func ("/labels/change", test_change);
+  g_test_add_func ("/labels/haste", test_haste);
   g_test_add_func ("/labels/bad-change", test_bad_change);
   g_test_add_func ("/labels/reporting", test_reporting);
   g_test_add_func ("/labels/concurrency", test_concurrency);
