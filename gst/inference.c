@@ -4,6 +4,8 @@
  */
 #include "gst/inference.h"
 
+#include "gst/frame.h"
+
 void
 clip_inference_init (ClipInference *inference, ClipModel *model, int threads)
 {
@@ -24,32 +26,12 @@ clip_inference_clear (ClipInference *inference)
   g_clear_pointer (&inference->pixels, g_free);
 }
 
-static ClipColorMatrix
-matrix_of (const GstVideoInfo *format)
-{
-  switch (format->colorimetry.matrix) {
-  case GST_VIDEO_COLOR_MATRIX_BT709:
-  case GST_VIDEO_COLOR_MATRIX_SMPTE240M: /* differs from BT.709 in the third decimal */
-    return CLIP_COLOR_MATRIX_BT709;
-  case GST_VIDEO_COLOR_MATRIX_BT2020:
-    return CLIP_COLOR_MATRIX_BT2020;
-  default:
-    return CLIP_COLOR_MATRIX_BT601;
-  }
-}
-
 gboolean
 clip_inference_set_format (ClipInference *inference, const GstVideoInfo *format, ClipYuvOrder order,
                            GError **error)
 {
-  const ClipFrameInfo frame = {
-    .format = GST_VIDEO_INFO_NAME (format),
-    .width = format->width,
-    .height = format->height,
-    .matrix = matrix_of (format),
-    .full_range = format->colorimetry.range == GST_VIDEO_COLOR_RANGE_0_255,
-    .yuv_order = order,
-  };
+  ClipFrameInfo frame = clip_frame_info (format);
+  frame.yuv_order = order;
   g_clear_pointer (&inference->preprocess, clip_preprocess_free);
   inference->format = *format;
   inference->preprocess =
@@ -57,26 +39,11 @@ clip_inference_set_format (ClipInference *inference, const GstVideoInfo *format,
   return inference->preprocess != NULL;
 }
 
-/* A buffer's video meta may contradict the caps; it is the caps that the tables were made for. */
-static gboolean
-has_format (GstBuffer *buffer, const GstVideoInfo *format)
-{
-  const GstVideoMeta *meta = gst_buffer_get_video_meta (buffer);
-  return !meta || (meta->format == GST_VIDEO_INFO_FORMAT (format) &&
-                   meta->width >= (guint) format->width && meta->height >= (guint) format->height);
-}
-
 gboolean
 clip_inference_run (ClipInference *inference, float *feature, GstBuffer *buffer)
 {
-  const GstMapFlags flags = GST_MAP_READ | GST_VIDEO_FRAME_MAP_FLAG_NO_REF;
-  GstVideoFrame frame;
-  if (!has_format (buffer, &inference->format) ||
-      !gst_video_frame_map (&frame, &inference->format, buffer, flags))
+  if (!clip_frame_read (inference->pixels, inference->preprocess, buffer, &inference->format))
     return FALSE;
-  clip_preprocess_run (inference->preprocess, inference->pixels, (const guint8 *const *) frame.data,
-                       frame.info.stride);
-  gst_video_frame_unmap (&frame);
   clip_encode_image (inference->session, feature, inference->pixels, 1);
   return TRUE;
 }

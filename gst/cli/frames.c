@@ -9,7 +9,7 @@
 #include "gst/cli/frames.h"
 #include "gst/cli/decode.h"
 #include "gst/cli/terminal.h"
-#include <gst/video/video.h>
+#include "gst/frame.h"
 
 #define OPEN_AHEAD 4 /* files */
 #define BATCH 8      /* frames encoded at once */
@@ -87,19 +87,10 @@ prepare (Frames *frames, GstCaps *caps, gboolean still, GError **error)
     return FALSE;
   }
 
-  const GstVideoColorimetry *colour = &frames->info.colorimetry;
-  ClipFrameInfo frame = {
-    .format = GST_VIDEO_INFO_NAME (&frames->info),
-    .width = GST_VIDEO_INFO_WIDTH (&frames->info),
-    .height = GST_VIDEO_INFO_HEIGHT (&frames->info),
-    .matrix = colour->matrix == GST_VIDEO_COLOR_MATRIX_BT709    ? CLIP_COLOR_MATRIX_BT709
-              : colour->matrix == GST_VIDEO_COLOR_MATRIX_BT2020 ? CLIP_COLOR_MATRIX_BT2020
-                                                                : CLIP_COLOR_MATRIX_BT601,
-    .full_range = colour->range == GST_VIDEO_COLOR_RANGE_0_255,
-    /* the reference sees a picture as RGB before it resizes it, and weighs colours by alpha meanwhile */
-    .yuv_order = still ? CLIP_YUV_CONVERT_FIRST : CLIP_YUV_RESIZE_FIRST,
-    .premultiply_alpha = still,
-  };
+  ClipFrameInfo frame = clip_frame_info (&frames->info);
+  /* the reference sees a picture as RGB before it resizes it, and weighs colours by alpha meanwhile */
+  frame.yuv_order = still ? CLIP_YUV_CONVERT_FIRST : CLIP_YUV_RESIZE_FIRST;
+  frame.premultiply_alpha = still;
   frames->preprocess = clip_preprocess_new (&frames->config, &frame, error);
   if (!frames->preprocess)
     return FALSE;
@@ -111,23 +102,14 @@ prepare (Frames *frames, GstCaps *caps, gboolean still, GError **error)
 static gboolean
 run (Frames *frames, float *pixels, GstSample *sample, gboolean still, GError **error)
 {
-  GstVideoFrame frame;
   if (!prepare (frames, gst_sample_get_caps (sample), still, error))
     return FALSE;
-  if (!gst_video_frame_map (&frame, &frames->info, gst_sample_get_buffer (sample),
-                            GST_MAP_READ | GST_VIDEO_FRAME_MAP_FLAG_NO_REF)) {
-    g_set_error (error, CLIP_ERROR, CLIP_ERROR_UNSUPPORTED, "a frame cannot be mapped");
-    return FALSE;
-  }
-  const guint8 *planes[GST_VIDEO_MAX_PLANES];
-  int strides[GST_VIDEO_MAX_PLANES];
-  for (guint i = 0; i < GST_VIDEO_FRAME_N_PLANES (&frame); i++) {
-    planes[i] = GST_VIDEO_FRAME_PLANE_DATA (&frame, i);
-    strides[i] = GST_VIDEO_FRAME_PLANE_STRIDE (&frame, i);
-  }
-  clip_preprocess_run (frames->preprocess, pixels, planes, strides);
-  gst_video_frame_unmap (&frame);
-  return TRUE;
+  if (clip_frame_read (pixels, frames->preprocess, gst_sample_get_buffer (sample), &frames->info))
+    return TRUE;
+  g_set_error (error, CLIP_ERROR, CLIP_ERROR_UNSUPPORTED,
+               "a frame is not what its caps say: %s %d×%d", GST_VIDEO_INFO_NAME (&frames->info),
+               frames->info.width, frames->info.height);
+  return FALSE;
 }
 
 FramesStatus

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A frame of GStreamer's as the core reads it; for the element and for gst-clip. */
+#pragma once
+#include "core/clip.h"
+
+#include <gst/video/video.h>
+
+/* Geometry and colour of frames of @format, whose name of the pixel format it borrows. */
+ClipFrameInfo clip_frame_info (const GstVideoInfo *format);
+
+/* @pixels: [3, R, R] of @buffer, by a @preprocess made for @format; its planes are read where they lie. Returns FALSE where
+ * @buffer is not a frame of that format. */
+gboolean clip_frame_read (float *pixels, ClipPreprocess *preprocess, GstBuffer *buffer, const GstVideoInfo *format);
