@@ -12,8 +12,6 @@
  */
 #include "core/model/block.h"
 
-#include <string.h>
-
 #define MAX_BATCH 64
 
 typedef struct {
@@ -46,18 +44,11 @@ layout (ClipArena *arena, Workspace *w, const Bert *bert, int rows, int batch)
   clip_block_layout (arena, &w->block, &bert->shape, rows, batch);
 }
 
-/* An id outside the vocabulary is read as 0. */
-static int
-known (const Bert *bert, gint32 id)
-{
-  return id >= 0 && id < bert->words.rows ? id : 0;
-}
-
 /* A "[PAD]" inside a text is padding, too: nobody looks at it, and the pooler leaves it out. */
 static gboolean
 counts (const Bert *bert, const gint32 *ids, int i)
 {
-  return i == 0 || known (bert, ids[i]) != bert->pad_token;
+  return i == 0 || clip_token_row (&bert->words, ids[i]) != bert->pad_token;
 }
 
 static int
@@ -77,20 +68,10 @@ embed (const Bert *bert, const ClipKernels *kernels, float *x, const gint32 *ids
   for (int i = 0; i < length; i++) {
     if (!counts (bert, ids, i))
       continue;
-    clip_matrix_row (kernels, x, &bert->words, known (bert, ids[i]));
+    clip_matrix_row (kernels, x, &bert->words, clip_token_row (&bert->words, ids[i]));
     kernels->add (x, bert->position + (gsize) i * width, width);
     x += width;
   }
-}
-
-static void
-mean_rows (const ClipKernels *kernels, float *y, const float *x, int rows, int width)
-{
-  memset (y, 0, width * sizeof *y);
-  for (int r = 0; r < rows; r++)
-    kernels->add (y, x + (gsize) r * width, width);
-  for (int c = 0; c < width; c++)
-    y[c] /= rows;
 }
 
 static void
@@ -122,8 +103,8 @@ forward (const ClipTower *tower, ClipSession *session, float *out, const void *i
     clip_block_post_norm (session, &w.block, &bert->shape, &bert->blocks[i], w.x, &sequences);
 
   for (int b = 0; b < batch; b++)
-    mean_rows (session->kernels, w.pooled + (gsize) b * width, w.x + (gsize) start[b] * width,
-               start[b + 1] - start[b], width);
+    clip_mean_rows (session->kernels, w.pooled + (gsize) b * width, w.x + (gsize) start[b] * width,
+                    start[b + 1] - start[b], width);
   clip_linear (session, w.hidden, bert->head_width, w.pooled, width, &bert->head[0], 1, batch,
                CLIP_LINEAR_GELU);
   clip_linear (session, out, bert->embed_dim, w.hidden, bert->head_width, &bert->head[1], 1, batch,

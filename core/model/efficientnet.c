@@ -254,14 +254,9 @@ forward (const ClipTower *tower, ClipSession *session, float *out, const void *i
   const int positions = last->out_size * last->out_size, features = net->features;
   clip_linear (session, w.wide, features, w.x, last->out, &net->head, 1, batch * positions,
                CLIP_LINEAR_RELU6);
-  memset (w.pooled, 0, (gsize) batch * features * sizeof (float));
-  for (int b = 0; b < batch; b++) {
-    float *pooled = w.pooled + (gsize) b * features;
-    for (int i = 0; i < positions; i++)
-      session->kernels->add (pooled, w.wide + ((gsize) b * positions + i) * features, features);
-    for (int c = 0; c < features; c++)
-      pooled[c] /= positions;
-  }
+  for (int b = 0; b < batch; b++)
+    clip_mean_rows (session->kernels, w.pooled + (gsize) b * features,
+                    w.wide + (gsize) b * positions * features, positions, features);
   clip_linear (session, out, net->embed_dim, w.pooled, features, &net->proj, 1, batch,
                CLIP_LINEAR_STORE);
 }

@@ -67,3 +67,13 @@ clip_gather_rows (float *y, const float *x, const int *rows, int n, int width)
   for (int i = 0; i < n; i++)
     memcpy (y + (gsize) i * width, x + (gsize) rows[i] * width, width * sizeof *y);
 }
+
+void
+clip_mean_rows (const ClipKernels *kernels, float *y, const float *x, int rows, int width)
+{
+  memset (y, 0, width * sizeof *y);
+  for (int r = 0; r < rows; r++)
+    kernels->add (y, x + (gsize) r * width, width);
+  for (int c = 0; c < width; c++)
+    y[c] /= rows;
+}

@@ -21,6 +21,16 @@ void clip_norm_rows (ClipSession *session, float *y, gsize y_stride, const float
 /* y[i] = x[rows[i]], of C floats each */
 void clip_gather_rows (float *y, const float *x, const int *rows, int n, int width);
 
+/* y[C] = mean over rows of x[rows, C] */
+void clip_mean_rows (const ClipKernels *kernels, float *y, const float *x, int rows, int width);
+
+/* A token's row of a table: ids outside of it are read as 0. */
+static inline int
+clip_token_row (const ClipMatrix *table, gint32 id)
+{
+  return id >= 0 && id < table->rows ? id : 0;
+}
+
 /* Sequences of different lengths, one after another without gaps: the tokens of sequence b are the
  * rows start[b] … start[b + 1] - 1. */
 typedef struct {

@@ -43,22 +43,15 @@ layout (ClipArena *arena, Workspace *w, const Text *text, int rows, int batch)
   clip_block_layout (arena, &w->block, &text->shape, rows, batch);
 }
 
-/* An id outside the vocabulary is read as 0, here as in the lookup. */
-static int
-known (const Text *text, gint32 id)
-{
-  return id >= 0 && id < text->token_embedding.rows ? id : 0;
-}
-
 static int
 used_length (const Text *text, const gint32 *ids, int length)
 {
   int end = 0;
   for (int i = 0; i < length; i++) {
-    const int id = known (text, ids[i]);
+    const int id = clip_token_row (&text->token_embedding, ids[i]);
     if (text->end_token && id == text->end_token)
       return i + 1;
-    if (!text->end_token && id > known (text, ids[end]))
+    if (!text->end_token && id > clip_token_row (&text->token_embedding, ids[end]))
       end = i;
   }
   return end + 1;
@@ -69,7 +62,8 @@ embed (const Text *text, const ClipKernels *kernels, float *x, const gint32 *ids
 {
   const int width = text->shape.width;
   for (int i = 0; i < length; i++, x += width) {
-    clip_matrix_row (kernels, x, &text->token_embedding, known (text, ids[i]));
+    clip_matrix_row (kernels, x, &text->token_embedding,
+                     clip_token_row (&text->token_embedding, ids[i]));
     kernels->add (x, text->position + (gsize) i * width, width);
   }
 }
