@@ -201,38 +201,23 @@ typedef struct {
       1e-5f                                                                                        \
     }                                                                                              \
   }
-#define SMALL_TEXT                                                                                 \
+#define TEXT(end)                                                                                  \
   {                                                                                                \
-    .embed_dim = 21, .text = {                                                                     \
-      CLIP_TEXT_CLIP,                                                                              \
-      13,                                                                                          \
-      70,                                                                                          \
-      36,                                                                                          \
-      3,                                                                                           \
-      3,                                                                                           \
-      50,                                                                                          \
-      CLIP_ACTIVATION_QUICK_GELU,                                                                  \
-      1e-5f,                                                                                       \
-      0                                                                                            \
-    }                                                                                              \
+    .embed_dim = 21,                                                                               \
+    .text = { .kind = CLIP_TEXT_CLIP,                                                              \
+              .context_length = 13,                                                                \
+              .vocab_size = 70,                                                                    \
+              .width = 36,                                                                         \
+              .layers = 3,                                                                         \
+              .heads = 3,                                                                          \
+              .mlp_width = 50,                                                                     \
+              .activation = CLIP_ACTIVATION_QUICK_GELU,                                            \
+              .norm_epsilon = 1e-5f,                                                               \
+              .end_token = end },                                                                  \
   }
+#define SMALL_TEXT TEXT (0)
 /* Texts that have it, once in front of the highest id; a text that has not. */
-#define END_TOKEN                                                                                  \
-  {                                                                                                \
-    .embed_dim = 21, .text = {                                                                     \
-      CLIP_TEXT_CLIP,                                                                              \
-      13,                                                                                          \
-      70,                                                                                          \
-      36,                                                                                          \
-      3,                                                                                           \
-      3,                                                                                           \
-      50,                                                                                          \
-      CLIP_ACTIVATION_QUICK_GELU,                                                                  \
-      1e-5f,                                                                                       \
-      0,                                                                                           \
-      9                                                                                            \
-    }                                                                                              \
-  }
+#define END_TOKEN TEXT (9)
 #define SMALL_BERT                                                                                 \
   {                                                                                                \
     .embed_dim = 21, .text = {                                                                     \
