@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Pictures in memory (JPEG, PNG and what else gdk-pixbuf reads) → 8-bit RGB, as Pillow gives them: no EXIF rotation. */
+#pragma once
+#include "core/clip.h"
+
+typedef struct {
+  int width, height;
+  guint8 *pixels; /* [height, width, 3], packed; g_free () */
+} ClipPicture;
+
+void clip_picture_clear (ClipPicture *picture);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (ClipPicture, clip_picture_clear)
+
+/* @name stands for the bytes in messages. Pictures beyond 32768 a side are refused before they are decoded. */
+gboolean clip_picture_decode (ClipPicture *picture, const guint8 *data, gsize size,
+                              const char *name, GError **error);
