@@ -97,6 +97,7 @@ typedef struct {
   const char *precision;  /* in which products are computed: "f32" */
   const char *weights;    /* dtype most weights are stored in: "f32", "f16", "bf16", "i8" */
   int embed_dim;          /* E */
+  int pooled_width;       /* P: of clip_encode_image_pooled () */
   int image_size;         /* R */
   int context_length;     /* T */
   int vocab_size;
@@ -206,6 +207,9 @@ CLIP_API int clip_session_get_threads (const ClipSession *session);
 
 /* @features: [B, E], not normalised. @pixels: [B, 3, R, R] of clip_preprocess_run (). */
 CLIP_API void clip_encode_image (ClipSession *session, float *features, const float *pixels, int batch);
+/* @pooled: [B, P], what the image tower's projection reads: the features of a linear probe (paper A.3). A tower that
+ * ends in attention pooling has no projection, and P = E. */
+CLIP_API void clip_encode_image_pooled (ClipSession *session, float *pooled, const float *pixels, int batch);
 /* @features: [B, E], not normalised. @tokens: [B, T], T ≤ context length, padded as clip_tokenizer_encode_padded ()
  * does. Ids outside the vocabulary are read as id 0. */
 CLIP_API void clip_encode_text (ClipSession *session, float *features, const gint32 *tokens, int batch, int length);

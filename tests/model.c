@@ -137,6 +137,45 @@ test_features (void)
   }
 }
 
+/* lite: the reference's own; vit: what projected gives its features. */
+static void
+test_pooled (void)
+{
+  static const char *const folders[] = { "conformance/lite", "conformance/vit" };
+  for (guint i = 0; i < G_N_ELEMENTS (folders); i++) {
+    g_autofree char *folder = shared_path (folders[i]);
+    if (!folder)
+      return;
+    g_autoptr (GError) error = NULL;
+    const gboolean projected = g_str_has_suffix (folder, "vit");
+    g_autofree char *path =
+        projected ? g_build_filename (folder, "openclip.safetensors", NULL) : NULL;
+    g_autofree char *expected = g_build_filename (folder, "expected.safetensors", NULL);
+    g_autoptr (ClipModel) model = clip_model_load (path ? path : folder, NULL, &error);
+    g_assert_no_error (error);
+    g_autoptr (ClipSession) session = clip_session_new (model, 1);
+    g_autofree ClipArray *pixels = clip_array_read (expected, "pixels", "F32", &error);
+    g_autofree ClipArray *truth =
+        clip_array_read (expected, projected ? "image_features" : "pooled", "F32", &error);
+    g_autofree ClipArray *proj =
+        projected ? clip_array_read (path, "visual.proj", "F32", &error) : NULL;
+    g_assert_no_error (error);
+    const int n = pixels->shape[0], width = clip_model_get_info (model)->pooled_width,
+              columns = truth->shape[1];
+    g_autofree float *pooled = g_new (float, (gsize) n *width), *y = g_new0 (float, n *columns);
+    clip_encode_image_pooled (session, pooled, pixels->data, n);
+    g_assert_cmpint (projected ? proj->shape[0] : columns, ==, width);
+    for (int r = 0; projected && r < n; r++)
+      for (int c = 0; c < columns; c++)
+        for (int k = 0; k < width; k++)
+          y[r * columns + c] +=
+              pooled[r * width + k] * ((const float *) proj->data)[k * columns + c];
+    const double off = distance (projected ? y : pooled, truth->data, (gsize) n * columns);
+    if (off > 2e-5) /* float32 sums in another order */
+      g_error ("%s: pooled features are %g off, expected 2e-5 at most", folder, off);
+  }
+}
+
 /* --------------------------------------------------------------------------------- sharing */
 
 /* A copy of vit/hf in a directory of this test's own, or NULL where ../shared is absent. */
@@ -381,6 +420,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/model/default", test_default);
   g_test_add_func ("/model/shared", test_shared);
   g_test_add_func ("/model/features", test_features);
+  g_test_add_func ("/model/pooled", test_pooled);
   g_test_add_func ("/model/sharing", test_sharing);
   g_test_add_func ("/model/odd-name", test_odd_name);
   g_test_add_func ("/model/threads", test_threads);

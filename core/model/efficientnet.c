@@ -233,11 +233,10 @@ run_block (ClipSession *session, const Block *block, Workspace *w, int batch)
 
 /* ------------------------------------------------------------------------------------------------------------ tower */
 
-static void
-forward (const ClipTower *tower, ClipSession *session, float *out, const void *in, int batch,
-         int length)
+/* Everything up to the mean over positions; the result, [B, F], lies in the session's arena. */
+static const float *
+run (const EfficientNet *net, ClipSession *session, const void *in, int batch)
 {
-  const EfficientNet *net = (const EfficientNet *) tower;
   Workspace w;
   ClipArena measure = { 0 };
   layout (&measure, &w, net, batch);
@@ -257,8 +256,25 @@ forward (const ClipTower *tower, ClipSession *session, float *out, const void *i
   for (int b = 0; b < batch; b++)
     clip_mean_rows (session->kernels, w.pooled + (gsize) b * features,
                     w.wide + (gsize) b * positions * features, positions, features);
-  clip_linear (session, out, net->embed_dim, w.pooled, features, &net->proj, 1, batch,
-               CLIP_LINEAR_STORE);
+  return w.pooled;
+}
+
+static void
+pool (const ClipTower *tower, ClipSession *session, float *out, const void *in, int batch,
+      int length)
+{
+  const EfficientNet *net = (const EfficientNet *) tower;
+  const float *pooled = run (net, session, in, batch);
+  memcpy (out, pooled, (gsize) batch * net->features * sizeof *out);
+}
+
+static void
+forward (const ClipTower *tower, ClipSession *session, float *out, const void *in, int batch,
+         int length)
+{
+  const EfficientNet *net = (const EfficientNet *) tower;
+  clip_linear (session, out, net->embed_dim, run (net, session, in, batch), net->features,
+               &net->proj, 1, batch, CLIP_LINEAR_STORE);
 }
 
 static void
@@ -441,11 +457,12 @@ clip_efficientnet_new (ClipWeights *weights, const ClipConfig *config, GError **
 {
   EfficientNet *net = g_new0 (EfficientNet, 1);
   *net = (EfficientNet){
-    .tower = { "efficientnet", MAX_BATCH, forward, net_free },
+    .tower = { "efficientnet", MAX_BATCH, forward, net_free, pool },
     .size = config->image.image_size,
     .embed_dim = config->embed_dim,
   };
   bind_trunk (net, weights, config->image.norm_epsilon);
+  net->tower.pooled_width = net->features;
   net->proj.weight =
       clip_weights_matrix (weights, net->embed_dim, net->features, "visual.head.proj.weight");
   net->proj.bias = clip_weights_vector_optional (weights, net->embed_dim, "visual.head.proj.bias");

@@ -178,6 +178,7 @@ fill_info (ClipModel *model, const ClipStored *stored)
     .precision = "f32",
     .weights = clip_dtype_name (count.dtype),
     .embed_dim = config->embed_dim,
+    .pooled_width = model->image->pool ? model->image->pooled_width : config->embed_dim,
     .image_size = config->image.image_size,
     .context_length = config->text.context_length,
     .vocab_size = config->text.vocab_size,

@@ -45,24 +45,40 @@ clip_session_reserve_scratch (ClipSession *session, gsize floats)
                                              session->scratch_size * sizeof (float));
 }
 
-/* @in_size: bytes of one row of @in. */
+/* @width: floats of one row of @out, @in_size: bytes of one row of @in. */
 static void
-encode (ClipSession *session, const ClipTower *tower, float *features, const void *in,
-        gsize in_size, int batch, int length)
+encode (ClipSession *session, const ClipTower *tower,
+        void (*forward) (const ClipTower *, ClipSession *, float *, const void *, int, int),
+        float *out, gsize width, const void *in, gsize in_size, int batch, int length)
 {
-  const int embed_dim = clip_model_get_config (session->model)->embed_dim;
   const guint8 *rows = in;
   for (int done = 0; done < batch; done += tower->max_batch)
-    tower->forward (tower, session, features + (gsize) done * embed_dim, rows + done * in_size,
-                    MIN (batch - done, tower->max_batch), length);
+    forward (tower, session, out + done * width, rows + done * in_size,
+             MIN (batch - done, tower->max_batch), length);
 }
 
 void
 clip_encode_image (ClipSession *session, float *features, const float *pixels, int batch)
 {
   g_return_if_fail (session && features && pixels && batch >= 0);
+  const ClipConfig *config = clip_model_get_config (session->model);
+  const ClipTower *tower = clip_model_get_image_tower (session->model);
+  const gsize size = config->image.image_size;
+  encode (session, tower, tower->forward, features, config->embed_dim, pixels,
+          3 * size * size * sizeof (float), batch, 0);
+}
+
+void
+clip_encode_image_pooled (ClipSession *session, float *pooled, const float *pixels, int batch)
+{
+  g_return_if_fail (session && pooled && pixels && batch >= 0);
+  const ClipTower *tower = clip_model_get_image_tower (session->model);
+  if (!tower->pool) {
+    clip_encode_image (session, pooled, pixels, batch);
+    return;
+  }
   const gsize size = clip_model_get_config (session->model)->image.image_size;
-  encode (session, clip_model_get_image_tower (session->model), features, pixels,
+  encode (session, tower, tower->pool, pooled, tower->pooled_width, pixels,
           3 * size * size * sizeof (float), batch, 0);
 }
 
@@ -71,7 +87,9 @@ clip_encode_text (ClipSession *session, float *features, const gint32 *tokens, i
                   int length)
 {
   g_return_if_fail (session && features && tokens && batch >= 0 && length > 0);
-  g_return_if_fail (length <= clip_model_get_config (session->model)->text.context_length);
-  encode (session, clip_model_get_text_tower (session->model), features, tokens,
+  const ClipConfig *config = clip_model_get_config (session->model);
+  const ClipTower *tower = clip_model_get_text_tower (session->model);
+  g_return_if_fail (length <= config->text.context_length);
+  encode (session, tower, tower->forward, features, config->embed_dim, tokens,
           length * sizeof (gint32), batch, length);
 }

@@ -12,6 +12,9 @@ struct _ClipTower {
   /* @out: [B, E] features, not normalised. @in: pixels [B, 3, R, R] float, or tokens [B, T] gint32 with T = @length. */
   void (*forward) (const ClipTower *tower, ClipSession *session, float *out, const void *in, int batch, int length);
   void (*free) (ClipTower *tower);
+  /* Image towers: as forward (), but the P floats that enter the projection; NULL: there is none, P = E. */
+  void (*pool) (const ClipTower *tower, ClipSession *session, float *out, const void *in, int batch, int length);
+  int pooled_width; /* P; 0 where there is no pool () */
 };
 
 /* Each takes what it needs from @weights, which must outlive the tower; NULL with @error. */

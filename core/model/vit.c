@@ -76,11 +76,10 @@ cut_patches (void *data, int task, int worker)
   }
 }
 
-static void
-forward (const ClipTower *tower, ClipSession *session, float *out, const void *in, int batch,
-         int length)
+/* Everything up to ln_post; the result, [B, C], lies in the session's arena. */
+static const float *
+run (const Vit *vit, ClipSession *session, const void *in, int batch)
 {
-  const Vit *vit = (const Vit *) tower;
   const int width = vit->shape.width, tokens = vit->tokens, n_patches = tokens - 1;
   Workspace w;
   ClipArena measure = { 0 };
@@ -115,7 +114,25 @@ forward (const ClipTower *tower, ClipSession *session, float *out, const void *i
                    &sequences, w.start);
 
   clip_norm_rows (session, w.y, width, w.y, width, &vit->ln_post, vit->shape.epsilon, width, batch);
-  clip_linear (session, out, vit->embed_dim, w.y, width, &vit->proj, 1, batch, CLIP_LINEAR_STORE);
+  return w.y;
+}
+
+static void
+pool (const ClipTower *tower, ClipSession *session, float *out, const void *in, int batch,
+      int length)
+{
+  const Vit *vit = (const Vit *) tower;
+  const float *pooled = run (vit, session, in, batch);
+  memcpy (out, pooled, (gsize) batch * vit->shape.width * sizeof *out);
+}
+
+static void
+forward (const ClipTower *tower, ClipSession *session, float *out, const void *in, int batch,
+         int length)
+{
+  const Vit *vit = (const Vit *) tower;
+  clip_linear (session, out, vit->embed_dim, run (vit, session, in, batch), vit->shape.width,
+               &vit->proj, 1, batch, CLIP_LINEAR_STORE);
 }
 
 static void
@@ -133,7 +150,8 @@ clip_vit_new (ClipWeights *weights, const ClipConfig *config, GError **error)
   const int width = image->width, grid = image->image_size / image->patch_size;
   Vit *vit = g_new0 (Vit, 1);
   *vit = (Vit){
-    .tower = { "vit", CLAMP (MAX_TOKENS / (grid * grid + 1), 1, MAX_BATCH), forward, vit_free },
+    .tower = { "vit", CLAMP (MAX_TOKENS / (grid * grid + 1), 1, MAX_BATCH), forward, vit_free, pool,
+               width },
     .size = image->image_size,
     .patch = image->patch_size,
     .grid = grid,
