@@ -73,7 +73,7 @@ mix (const ClipKernels *kernels, const float *scores, float *packed, const Head 
 {
   if (!kernels->gemm) {
     clip_sgemm_nn (h->y, h->y_stride, scores, h->keys, h->v, h->kv_stride, h->queries, h->size,
-                   h->keys);
+                   h->keys, FALSE);
     return;
   }
   for (int column = 0; column < h->size; column += CLIP_GROUP) {

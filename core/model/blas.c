@@ -44,10 +44,20 @@ clip_sgemm_nt (float *y, gsize y_stride, const float *a, gsize a_stride, const f
 
 void
 clip_sgemm_nn (float *y, gsize y_stride, const float *a, gsize a_stride, const float *b,
-               gsize b_stride, int m, int n, int k)
+               gsize b_stride, int m, int n, int k, gboolean add)
 {
   const gboolean serial = enter ();
-  cblas_sgemm (CblasRowMajor, CblasNoTrans, CblasNoTrans, m, n, k, 1, a, a_stride, b, b_stride, 0,
+  cblas_sgemm (CblasRowMajor, CblasNoTrans, CblasNoTrans, m, n, k, 1, a, a_stride, b, b_stride, add,
+               y, y_stride);
+  leave (serial);
+}
+
+void
+clip_sgemm_tn (float *y, gsize y_stride, const float *a, gsize a_stride, const float *b,
+               gsize b_stride, int m, int n, int k, gboolean add)
+{
+  const gboolean serial = enter ();
+  cblas_sgemm (CblasRowMajor, CblasTrans, CblasNoTrans, m, n, k, 1, a, a_stride, b, b_stride, add,
                y, y_stride);
   leave (serial);
 }
