@@ -244,6 +244,132 @@ test_activations (void)
   }
 }
 
+/* dx, dweight and dbias by their definitions: with x̂ = (x - mean) / deviation and g = dy · weight,
+ * dx = (g - mean (g) - x̂ · mean (g · x̂)) / deviation. */
+static void
+test_layer_norm_backward (void)
+{
+  float x[MAX_N], w[MAX_N], dy[MAX_N], before[MAX_N], dw[MAX_N], db[MAX_N];
+  Guarded dx, dweight, dbias;
+  for (guint i = 0; i < G_N_ELEMENTS (sizes); i++) {
+    for (int add = 0; add <= 1; add++) {
+      const gsize n = sizes[i];
+      fill (x, n, 3);
+      fill (w, n, 1);
+      fill (dy, n, 1);
+      fill (before, n, 1);
+      fill (dw, n, 1);
+      fill (db, n, 1);
+      double mean = 0, g_mean = 0, gx_mean = 0;
+      for (gsize j = 0; j < n; j++)
+        mean += x[j] / (double) n;
+      const double scale = inverse_deviation (x, n);
+      for (gsize j = 0; j < n; j++) {
+        g_mean += (double) dy[j] * w[j] / n;
+        gx_mean += (double) dy[j] * w[j] * (x[j] - mean) * scale / n;
+      }
+      guard (&dx);
+      guard (&dweight);
+      guard (&dbias);
+      memcpy (dx.y, before, n * sizeof (float));
+      memcpy (dweight.y, dw, n * sizeof (float));
+      memcpy (dbias.y, db, n * sizeof (float));
+      kernels.layer_norm_backward (dx.y, dweight.y, dbias.y, dy, x, w, 1e-5f, add, n);
+      for (gsize j = 0; j < n; j++) {
+        const double unit = (x[j] - mean) * scale;
+        const float expected[3] = {
+          (add ? before[j] : 0) + scale * ((double) dy[j] * w[j] - g_mean - unit * gx_mean),
+          dw[j] + dy[j] * unit,
+          db[j] + dy[j],
+        };
+        const float found[3] = { dx.y[j], dweight.y[j], dbias.y[j] };
+        /* x - mean is off by an ulp or two of the largest x */
+        check_close (found, expected, 3, 4e-6f, 2e-6f + 4e-6f * MAX (1, scale) * MAX (1, scale),
+                     "layer_norm_backward");
+      }
+      check_guard (&dx, n);
+      check_guard (&dweight, n);
+      check_guard (&dbias, n);
+      if (!add) {
+        kernels.layer_norm_backward (dy, dw, db, dy, x, w, 1e-5f, FALSE, n);
+        check_close (dy, dx.y, n, 0, 0, "layer_norm_backward in place");
+      }
+    }
+  }
+}
+
+static void
+test_softmax_backward (void)
+{
+  float x[MAX_N], y[MAX_N], expected[MAX_N];
+  Guarded dy;
+  for (guint i = 0; i < G_N_ELEMENTS (sizes); i++) {
+    const gsize n = sizes[i];
+    fill (x, n, 5);
+    portable.softmax (y, x, 1, n);
+    guard (&dy);
+    fill (dy.y, n, 2);
+    double sum = 0;
+    for (gsize j = 0; j < n; j++)
+      sum += (double) y[j] * dy.y[j];
+    for (gsize j = 0; j < n; j++)
+      expected[j] = 0.7f * y[j] * (dy.y[j] - sum);
+    kernels.softmax_backward (dy.y, y, 0.7f, n);
+    check_close (dy.y, expected, n, 2e-6f, 1e-6f, "softmax_backward");
+    check_guard (&dy, n);
+  }
+}
+
+/* f' by a difference in double precision, over all magnitudes; the other half is f itself. */
+static void
+test_activations_backward (void)
+{
+  const struct {
+    const char *name;
+    void (*run) (float *d, float *x, gsize n);
+    double (*exact) (double x);
+  } rows[] = {
+    { "quick_gelu_backward", kernels.quick_gelu_backward, exact_quick_gelu },
+    { "gelu_backward", kernels.gelu_backward, exact_gelu },
+  };
+  for (guint r = 0; r < G_N_ELEMENTS (rows); r++) {
+    for (double x = -30; x < 30; x += 0.37e-3) {
+      float y[3] = { x, (float) (x * 1e-4), (float) (x * 1e3) }, in[3], d[3] = { 1, -2, 3 };
+      memcpy (in, y, sizeof y);
+      rows[r].run (d, y, 3);
+      for (int i = 0; i < 3; i++) {
+        const double step = 1e-5 * MAX (1, fabs (in[i])), factor[3] = { 1, -2, 3 };
+        const double slope =
+            (rows[r].exact (in[i] + step) - rows[r].exact (in[i] - step)) / (2 * step);
+        const double expected = rows[r].exact (in[i]);
+        if (!(fabs (d[i] - factor[i] * slope) <= 2e-6))
+          g_error ("%s (%.9g) is %.9g, expected %.9g", rows[r].name, in[i], d[i],
+                   factor[i] * slope);
+        if (!(fabs (y[i] - expected) <= 1.5e-7 * fabs (in[i]) + 3e-7 * fabs (expected) + 1e-30))
+          g_error ("%s: value of %.9g is %.9g, expected %.9g", rows[r].name, in[i], y[i], expected);
+      }
+    }
+    for (guint i = 0; i < G_N_ELEMENTS (sizes); i++) {
+      const gsize n = sizes[i];
+      Guarded d, x;
+      float d_alone[MAX_N], x_alone[MAX_N];
+      guard (&d);
+      guard (&x);
+      fill (d.y, n, 5);
+      fill (x.y, n, 5);
+      memcpy (d_alone, d.y, sizeof d_alone);
+      memcpy (x_alone, x.y, sizeof x_alone);
+      rows[r].run (d.y, x.y, n);
+      for (gsize j = 0; j < n; j++)
+        rows[r].run (d_alone + j, x_alone + j, 1);
+      check_close (d.y, d_alone, n, 0, 0, "one gradient as among many");
+      check_close (x.y, x_alone, n, 0, 0, "one value as among many");
+      check_guard (&d, n);
+      check_guard (&x, n);
+    }
+  }
+}
+
 static void
 test_depthwise (void)
 {
@@ -362,6 +488,9 @@ static const Case cases[] = {
   { "softmax", test_softmax },
   { "add", test_add },
   { "activations", test_activations },
+  { "layer-norm-backward", test_layer_norm_backward },
+  { "softmax-backward", test_softmax_backward },
+  { "activations-backward", test_activations_backward },
   { "depthwise", test_depthwise },
   { "pack", test_pack },
   { "gemm", test_gemm },

@@ -12,6 +12,7 @@ static void
 fill_portable (ClipKernels *kernels)
 {
   clip_kernels_fill_rows (kernels);
+  clip_kernels_fill_backward (kernels);
   clip_kernels_fill_depthwise (kernels);
   kernels->pack = clip_pack_c;
   kernels->gemm = NULL;

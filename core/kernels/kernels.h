@@ -32,6 +32,15 @@ typedef struct {
   void (*gelu) (float *x, gsize n);       /* x · Φ(x) = x/2 · (1 + erf (x/√2)) */
   void (*relu6) (float *x, gsize n);      /* min (max (x, 0), 6) */
 
+  /* --- training: gradients of rows; d… is the derivative of the loss by … */
+  /* dx[n] = (add ? dx : 0) + what LayerNorm makes of dy; dweight[n] += …; dbias[n] += dy. dx may be dy */
+  void (*layer_norm_backward) (float *dx, float *dweight, float *dbias, const float *dy, const float *x,
+                               const float *weight, float epsilon, gboolean add, gsize n);
+  void (*softmax_backward) (float *dy, const float *y, float scale, gsize n); /* dx = scale · y · (dy - Σ y·dy), in dy */
+  /* d[n] ·= f' (x[n]); x[n] = f (x[n]), which the next gradient needs; x within ±1e30 */
+  void (*quick_gelu_backward) (float *d, float *x, gsize n);
+  void (*gelu_backward) (float *d, float *x, gsize n);
+
   /* --- one row of a depthwise convolution k×k, k ≤ CLIP_DEPTHWISE_MAX, then ReLU6; channels are innermost:
    *   y[x][c] = relu6 (bias[c] + Σ_{i,j<k} weight[i][j][c] · rows[i][x·stride + j][c])
    * @rows: k input rows [≥ (width-1)·stride + k, channels], their padding among them. y: @width positions, @y_stride
@@ -56,6 +65,7 @@ const char *clip_cpu_level_name (ClipCpuLevel level);
 
 /* Portable entries, by what they are for. */
 void clip_kernels_fill_rows (ClipKernels *kernels);
+void clip_kernels_fill_backward (ClipKernels *kernels);
 void clip_kernels_fill_depthwise (ClipKernels *kernels);
 
 /* Filled by the files of each instruction set. */

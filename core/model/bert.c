@@ -44,19 +44,12 @@ layout (ClipArena *arena, Workspace *w, const Bert *bert, int rows, int batch)
   clip_block_layout (arena, &w->block, &bert->shape, rows, batch);
 }
 
-/* A "[PAD]" inside a text is padding, too: nobody looks at it, and the pooler leaves it out. */
-static gboolean
-counts (const Bert *bert, const gint32 *ids, int i)
-{
-  return i == 0 || clip_token_row (&bert->words, ids[i]) != bert->pad_token;
-}
-
 static int
 used_length (const Bert *bert, const gint32 *ids, int length)
 {
   int n = 0;
   for (int i = 0; i < length; i++)
-    n += counts (bert, ids, i);
+    n += clip_bert_reads (ids, i, bert->words.rows, bert->pad_token);
   return n;
 }
 
@@ -66,9 +59,9 @@ embed (const Bert *bert, const ClipKernels *kernels, float *x, const gint32 *ids
 {
   const int width = bert->shape.width;
   for (int i = 0; i < length; i++) {
-    if (!counts (bert, ids, i))
+    if (!clip_bert_reads (ids, i, bert->words.rows, bert->pad_token))
       continue;
-    clip_matrix_row (kernels, x, &bert->words, clip_token_row (&bert->words, ids[i]));
+    clip_matrix_row (kernels, x, &bert->words, clip_token_row (bert->words.rows, ids[i]));
     kernels->add (x, bert->position + (gsize) i * width, width);
     x += width;
   }

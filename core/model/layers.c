@@ -77,3 +77,17 @@ clip_mean_rows (const ClipKernels *kernels, float *y, const float *x, int rows, 
   for (int c = 0; c < width; c++)
     y[c] /= rows;
 }
+
+int
+clip_text_length (const gint32 *ids, int length, int vocabulary, int end_token)
+{
+  int end = 0;
+  for (int i = 0; i < length; i++) {
+    const int id = clip_token_row (vocabulary, ids[i]);
+    if (end_token && id == end_token)
+      return i + 1;
+    if (!end_token && id > clip_token_row (vocabulary, ids[end]))
+      end = i;
+  }
+  return end + 1;
+}

@@ -24,11 +24,23 @@ void clip_gather_rows (float *y, const float *x, const int *rows, int n, int wid
 /* y[C] = mean over rows of x[rows, C] */
 void clip_mean_rows (const ClipKernels *kernels, float *y, const float *x, int rows, int width);
 
-/* A token's row of a table: ids outside of it are read as 0. */
+/* A token's row of a table of @rows: ids outside of it are read as 0. */
 static inline int
-clip_token_row (const ClipMatrix *table, gint32 id)
+clip_token_row (int rows, gint32 id)
 {
-  return id >= 0 && id < table->rows ? id : 0;
+  return id >= 0 && id < rows ? id : 0;
+}
+
+/* Tokens of a text [@length] that CLIP's text tower reads: up to its end token, which is the highest id where @end_token is
+ * 0. A text without it is its first token. */
+int clip_text_length (const gint32 *ids, int length, int vocabulary, int end_token);
+
+/* Whether BERT reads token @i of a text. A "[PAD]" inside a text is padding, too: nobody looks at it, and the pooler leaves
+ * it out. The first one always counts. */
+static inline gboolean
+clip_bert_reads (const gint32 *ids, int i, int vocabulary, int pad_token)
+{
+  return i == 0 || clip_token_row (vocabulary, ids[i]) != pad_token;
 }
 
 /* Sequences of different lengths, one after another without gaps: the tokens of sequence b are the

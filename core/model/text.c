@@ -43,27 +43,13 @@ layout (ClipArena *arena, Workspace *w, const Text *text, int rows, int batch)
   clip_block_layout (arena, &w->block, &text->shape, rows, batch);
 }
 
-static int
-used_length (const Text *text, const gint32 *ids, int length)
-{
-  int end = 0;
-  for (int i = 0; i < length; i++) {
-    const int id = clip_token_row (&text->token_embedding, ids[i]);
-    if (text->end_token && id == text->end_token)
-      return i + 1;
-    if (!text->end_token && id > clip_token_row (&text->token_embedding, ids[end]))
-      end = i;
-  }
-  return end + 1;
-}
-
 static void
 embed (const Text *text, const ClipKernels *kernels, float *x, const gint32 *ids, int length)
 {
   const int width = text->shape.width;
   for (int i = 0; i < length; i++, x += width) {
     clip_matrix_row (kernels, x, &text->token_embedding,
-                     clip_token_row (&text->token_embedding, ids[i]));
+                     clip_token_row (text->token_embedding.rows, ids[i]));
     kernels->add (x, text->position + (gsize) i * width, width);
   }
 }
@@ -77,7 +63,8 @@ forward (const ClipTower *tower, ClipSession *session, float *out, const void *i
   const int width = text->shape.width;
   int start[MAX_BATCH + 1] = { 0 }, last[MAX_BATCH];
   for (int b = 0; b < batch; b++) {
-    start[b + 1] = start[b] + used_length (text, ids + (gsize) b * length, length);
+    start[b + 1] = start[b] + clip_text_length (ids + (gsize) b * length, length,
+                                                text->token_embedding.rows, text->end_token);
     last[b] = start[b + 1] - 1;
   }
   const ClipSequences sequences = { batch, start };

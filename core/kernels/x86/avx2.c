@@ -6,6 +6,7 @@
 
 #include "core/kernels/x86/unrolled.h"
 #include "core/kernels/x86/rows.h"
+#include "core/kernels/x86/backward.h"
 #include "core/kernels/x86/depthwise.h"
 #include "core/kernels/x86/gemm.h"
 #include "core/kernels/x86/pack.h"
@@ -15,6 +16,7 @@ clip_kernels_fill_avx2 (ClipKernels *kernels)
 {
   clip_kernels_fill_resize_avx2 (kernels);
   fill_rows (kernels);
+  fill_backward (kernels);
   fill_depthwise (kernels);
   kernels->gemm = gemm;
   kernels->pack = pack;

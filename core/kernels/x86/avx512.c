@@ -6,6 +6,7 @@
 
 #include "core/kernels/x86/unrolled.h"
 #include "core/kernels/x86/rows.h"
+#include "core/kernels/x86/backward.h"
 #include "core/kernels/x86/depthwise.h"
 #include "core/kernels/x86/gemm.h"
 
@@ -14,6 +15,7 @@ clip_kernels_fill_avx512 (ClipKernels *kernels)
 {
   clip_kernels_fill_resize_avx512 (kernels);
   fill_rows (kernels);
+  fill_backward (kernels);
   fill_depthwise (kernels);
   kernels->gemm = gemm;
 }
