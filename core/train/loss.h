@@ -27,11 +27,12 @@ typedef struct {
 
 typedef struct {
   double loss;         /* over all ranks */
-  double accuracy;     /* share of images whose best text is a true one */
-  float d_logit_scale; /* to the logarithm; the sum over ranks where there are several */
+  double accuracy;     /* share of images whose best text is (one of) the truest */
+  float d_logit_scale; /* of @loss, to the logarithm: the whole, on every rank, not multiplied by @weight */
 } ClipContrastResult;
 
-/* Adds @weight times the gradient to @d_image [B, E] and @d_text [N, E] (this rank's features). */
+/* Adds @weight times the gradient to @d_image [B, E] and @d_text [N, E] (this rank's features; of the loss over all ranks,
+ * so that gradients of parameters are to be summed over ranks, not averaged). B and N are the same on all ranks. */
 gboolean clip_contrast (ClipContrastResult *result, ClipTape *tape, ClipRanks *ranks,
                         const ClipContrast *contrast, float weight, float *d_image, float *d_text,
                         GError **error);
