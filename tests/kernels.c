@@ -202,6 +202,12 @@ exact_relu6 (double x)
   return CLAMP (x, 0, 6);
 }
 
+static double
+exact_relu (double x)
+{
+  return MAX (x, 0);
+}
+
 /* Against double precision, over all magnitudes: the error is a few units in the last place of x (1.2e-7 · |x|), for
  * 1 + erf and 1 + exp round there, and relative to the result where that is not smaller. */
 static void
@@ -215,6 +221,7 @@ test_activations (void)
     { "quick_gelu", kernels.quick_gelu, exact_quick_gelu },
     { "gelu", kernels.gelu, exact_gelu },
     { "relu6", kernels.relu6, exact_relu6 },
+    { "relu", kernels.relu, exact_relu },
     { "portable quick_gelu", portable.quick_gelu, exact_quick_gelu },
     { "portable gelu", portable.gelu, exact_gelu },
   };

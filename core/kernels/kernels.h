@@ -31,6 +31,7 @@ typedef struct {
   void (*quick_gelu) (float *x, gsize n); /* x · sigmoid (1.702 x) */
   void (*gelu) (float *x, gsize n);       /* x · Φ(x) = x/2 · (1 + erf (x/√2)) */
   void (*relu6) (float *x, gsize n);      /* min (max (x, 0), 6) */
+  void (*relu) (float *x, gsize n);       /* max (x, 0) */
 
   /* --- training: gradients of rows; d… is the derivative of the loss by … */
   /* dx[n] = (add ? dx : 0) + what LayerNorm makes of dy; dweight[n] += …; dbias[n] += dy. dx may be dy */

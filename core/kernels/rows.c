@@ -102,6 +102,13 @@ relu6 (float *x, gsize n)
     x[i] = CLAMP (x[i], 0, 6);
 }
 
+static void
+relu (float *x, gsize n)
+{
+  for (gsize i = 0; i < n; i++)
+    x[i] = MAX (x[i], 0);
+}
+
 void
 clip_kernels_fill_rows (ClipKernels *kernels)
 {
@@ -114,4 +121,5 @@ clip_kernels_fill_rows (ClipKernels *kernels)
   kernels->quick_gelu = quick_gelu;
   kernels->gelu = gelu;
   kernels->relu6 = relu6;
+  kernels->relu = relu;
 }

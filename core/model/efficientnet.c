@@ -16,9 +16,8 @@
  * leaves its scratch. Sizes, numbers and strides of blocks come from the tensors and the resolution; only the strides of
  * the seven stages are written down, for no tensor tells them.
  */
-#include "core/model/layers.h"
+#include "core/model/conv.h"
 
-#include <math.h>
 #include <string.h>
 
 #define MAX_BATCH 8
@@ -29,7 +28,7 @@ typedef struct {
   int in_size, out_size; /* rows and columns */
   int pad;               /* rows above, columns to the left */
   gboolean residual;
-  ClipLinear expand;           /* [M, in]; no data: x is taken as it is */
+  ClipLinear expand;           /* [M, in]; no rows: x is taken as it is */
   const float *depthwise;      /* per panel of channels: [k, k, panel] */
   const float *depthwise_bias; /* [M] */
   ClipLinear project;          /* [out, M] */
@@ -38,9 +37,8 @@ typedef struct {
 typedef struct {
   ClipTower tower;
   int size, embed_dim;
-  int stem_size, features; /* R/2, F */
-  ClipLinear stem;         /* [S, 3·3·3]: (channel, row, column) */
-  int stem_pad;
+  int features; /* F */
+  ClipStem stem;
   int n_blocks;
   Block *blocks;
   ClipLinear head; /* [F, out of the last block] */
@@ -75,42 +73,6 @@ static int
 same_pad (int n, int kernel, int stride)
 {
   return MAX ((same_size (n, stride) - 1) * stride + kernel - n, 0) / 2;
-}
-
-/* ------------------------------------------------------------------------------------------------------------- stem */
-
-typedef struct {
-  ClipSession *session;
-  const EfficientNet *net;
-  float *y;
-  const float *pixels;
-} Stem;
-
-#define STEM_KERNEL 3
-#define STEM_STRIDE 2
-
-/* One row of the picture: its 3×3 windows side by side, [columns, 27], times the weights. */
-static void
-stem_row (void *data, int task, int worker)
-{
-  const Stem *stem = data;
-  const EfficientNet *net = stem->net;
-  const int size = net->size, out_size = net->stem_size, channels = net->stem.weight.rows,
-            taps = net->stem.weight.cols;
-  const int image = task / out_size, row = task % out_size;
-  float *windows = clip_session_scratch (stem->session, worker);
-  for (int tap = 0; tap < taps; tap++) {
-    const int channel = tap / (STEM_KERNEL * STEM_KERNEL);
-    const int y = row * STEM_STRIDE - net->stem_pad + tap / STEM_KERNEL % STEM_KERNEL;
-    const int left = tap % STEM_KERNEL - net->stem_pad; /* the pixel under this tap in column 0 */
-    const float *line = stem->pixels + (((gsize) image * 3 + channel) * size + y) * size;
-    for (int column = 0; column < out_size; column++) {
-      const int x = column * STEM_STRIDE + left;
-      windows[column * taps + tap] = y >= 0 && y < size && x >= 0 && x < size ? line[x] : 0;
-    }
-  }
-  clip_linear_part (stem->session->kernels, stem->y + (gsize) task * out_size * channels, channels,
-                    windows, taps, &net->stem, 0, channels, out_size, CLIP_LINEAR_RELU6);
 }
 
 /* --------------------------------------------------------------------------------------------- expand and depthwise */
@@ -172,9 +134,9 @@ expand_band (const Widen *widen, float *band, const float *x, int top, int rows,
     const float *in_row = x + (gsize) row * size * in;
     memset (band, 0, before * sizeof *band);
     memset (band + before + inside, 0, (line - before - inside) * sizeof *band);
-    if (block->expand.weight.data)
+    if (block->expand.weight.rows)
       clip_linear_part (widen->session->kernels, band + before, n, in_row, in, &block->expand,
-                        first, n, size, CLIP_LINEAR_RELU6);
+                        (ClipLinearPart){ first, n, 0, in }, size, CLIP_LINEAR_RELU6);
     else
       for (int column = 0; column < size; column++)
         memcpy (band + before + (gsize) column * n, in_row + (gsize) column * in + first,
@@ -244,8 +206,7 @@ run (const EfficientNet *net, ClipSession *session, const void *in, int batch)
   layout (&session->arena, &w, net, batch);
   clip_session_reserve_scratch (session, net->scratch_floats);
 
-  Stem stem = { session, net, w.x, in };
-  clip_threads_run (session->threads, stem_row, &stem, batch * net->stem_size);
+  clip_stem_run (session, w.x, in, &net->stem, batch, CLIP_LINEAR_RELU6);
   for (int i = 0; i < net->n_blocks; i++)
     run_block (session, &net->blocks[i], &w, batch);
 
@@ -289,45 +250,9 @@ net_free (ClipTower *tower)
 
 #define TRUNK "visual.trunk."
 
-/* y = scale · (conv (x) - mean) + bias, scale = weight / sqrt (variance + ε): into the convolution's rows. */
-static ClipLinear
-bind_folded (ClipWeights *weights, int out, int in, float epsilon, const char *conv,
-             const char *norm)
-{
-  float *w = clip_weights_floats (weights, (gsize) out * in, "%s.weight", conv);
-  const float *scale = clip_weights_vector (weights, out, "%s.weight", norm);
-  const float *shift = clip_weights_vector (weights, out, "%s.bias", norm);
-  const float *mean = clip_weights_vector (weights, out, "%s.running_mean", norm);
-  const float *variance = clip_weights_vector (weights, out, "%s.running_var", norm);
-  float *bias = clip_weights_alloc (weights, out);
-  if (!w || !scale || !shift || !mean || !variance || !bias)
-    return (ClipLinear){ 0 };
-  for (int r = 0; r < out; r++) {
-    if (!(variance[r] + epsilon > 0)) {
-      clip_weights_fail (weights, CLIP_ERROR_TENSOR,
-                         "tensor %s.running_var: element %d is %g, expected ≥ 0", norm, r,
-                         variance[r]);
-      return (ClipLinear){ 0 };
-    }
-    const double factor = scale[r] / sqrt ((double) variance[r] + epsilon);
-    for (int c = 0; c < in; c++)
-      w[(gsize) r * in + c] *= factor;
-    bias[r] = shift[r] - mean[r] * factor;
-  }
-  return (ClipLinear){ .weight = { CLIP_DTYPE_F32, out, in, w, NULL }, .bias = bias };
-}
-
-static ClipLinear
-bind_conv (ClipWeights *weights, int out, int in, float epsilon, const char *conv, const char *norm)
-{
-  ClipLinear layer = bind_folded (weights, out, in, epsilon, conv, norm);
-  clip_linear_pack (weights, &layer);
-  return layer;
-}
-
-/* [M, k, k] to panels of [k, k, channels] */
+/* [M, k, k], which is released, to panels of [k, k, channels] */
 static const float *
-arrange_depthwise (ClipWeights *weights, const float *w, int channels, int taps)
+arrange_depthwise (ClipWeights *weights, float *w, int channels, int taps)
 {
   float *arranged = clip_weights_alloc (weights, (gsize) channels * taps);
   for (int first = 0; arranged && w && first < channels; first += PANEL) {
@@ -336,17 +261,9 @@ arrange_depthwise (ClipWeights *weights, const float *w, int channels, int taps)
       for (int c = 0; c < n; c++)
         arranged[(gsize) first * taps + t * n + c] = w[(gsize) (first + c) * taps + t];
   }
+  if (arranged && w)
+    clip_weights_release (weights, w, (gsize) channels * taps);
   return arranged;
-}
-
-static gboolean
-first_dimension (const ClipWeights *weights, int *n, const char *name)
-{
-  gint64 shape[4];
-  if (!clip_weights_shape (weights, shape, "%s", name) || shape[0] < 1 || shape[0] > G_MAXUINT16)
-    return FALSE;
-  *n = shape[0];
-  return TRUE;
 }
 
 static void
@@ -364,8 +281,8 @@ bind_block (Block *block, ClipWeights *weights, float epsilon, int in, int size,
   g_autofree char *pw_weight = g_strconcat (pointwise, ".weight", NULL);
   gint64 shape[4];
   int out = 0;
-  const gboolean expands = first_dimension (weights, &out, last_weight);
-  if ((!expands && !first_dimension (weights, &out, pw_weight)) ||
+  const gboolean expands = clip_conv_outputs (weights, &out, last_weight);
+  if ((!expands && !clip_conv_outputs (weights, &out, pw_weight)) ||
       !clip_weights_shape (weights, shape, "%s", dw_weight) || shape[0] < 1 ||
       shape[0] > G_MAXUINT16 || shape[2] != shape[3] || shape[2] < 1 ||
       shape[2] > CLIP_DEPTHWISE_MAX) {
@@ -387,17 +304,17 @@ bind_block (Block *block, ClipWeights *weights, float epsilon, int in, int size,
     .residual = stride == 1 && in == out,
   };
   if (expands)
-    block->expand = bind_conv (weights, block->middle, in, epsilon, pointwise, bn1);
+    block->expand = clip_bind_conv (weights, block->middle, in, 1, epsilon, pointwise, bn1);
   else if (block->middle != in)
     clip_weights_fail (weights, CLIP_ERROR_TENSOR, "tensor %s has %d channels, expected %d",
                        dw_weight, block->middle, in);
   const int taps = block->kernel * block->kernel;
   const ClipLinear dw =
-      bind_folded (weights, block->middle, taps, epsilon, depthwise, expands ? bn2 : bn1);
-  block->depthwise = arrange_depthwise (weights, dw.weight.data, block->middle, taps);
+      clip_bind_folded (weights, block->middle, taps, epsilon, depthwise, expands ? bn2 : bn1);
+  block->depthwise = arrange_depthwise (weights, (float *) dw.weight.data, block->middle, taps);
   block->depthwise_bias = dw.bias;
-  block->project = bind_conv (weights, out, block->middle, epsilon, expands ? last : pointwise,
-                              expands ? bn3 : bn2);
+  block->project = clip_bind_conv (weights, out, block->middle, 1, epsilon,
+                                   expands ? last : pointwise, expands ? bn3 : bn2);
 }
 
 static void
@@ -405,20 +322,23 @@ bind_trunk (EfficientNet *net, ClipWeights *weights, float epsilon)
 {
   static const int stage_strides[] = { 1, 2, 2, 2, 1, 2, 1 };
   int channels = 0;
-  if (!first_dimension (weights, &channels, TRUNK "conv_stem.weight") ||
-      !first_dimension (weights, &net->features, TRUNK "conv_head.weight")) {
+  if (!clip_conv_outputs (weights, &channels, TRUNK "conv_stem.weight") ||
+      !clip_conv_outputs (weights, &net->features, TRUNK "conv_head.weight")) {
     clip_weights_fail (weights, CLIP_ERROR_TENSOR,
                        "tensors " TRUNK "conv_stem.weight, conv_head.weight: missing or empty");
     return;
   }
-  net->stem = bind_conv (weights, channels, 3 * STEM_KERNEL * STEM_KERNEL, epsilon,
-                         TRUNK "conv_stem", TRUNK "bn1");
-  net->stem_size = same_size (net->size, STEM_STRIDE);
-  net->stem_pad = same_pad (net->size, STEM_KERNEL, STEM_STRIDE);
+  net->stem = (ClipStem){
+    .conv =
+        clip_bind_conv (weights, channels, 3 * 3 * 3, 1, epsilon, TRUNK "conv_stem", TRUNK "bn1"),
+    .size = net->size,
+    .out_size = same_size (net->size, 2),
+    .pad = same_pad (net->size, 3, 2),
+  };
 
-  int size = net->stem_size;
+  int size = net->stem.out_size;
   net->x_floats = (gsize) size * size * channels;
-  net->scratch_floats = (gsize) size * net->stem.weight.cols;
+  net->scratch_floats = clip_stem_scratch (&net->stem);
   GArray *blocks = g_array_new (FALSE, TRUE, sizeof (Block));
   for (guint stage = 0; stage < G_N_ELEMENTS (stage_strides); stage++) {
     g_autofree char *format = g_strdup_printf (TRUNK "blocks.%u.%%d.conv_dw.weight", stage);
@@ -446,7 +366,8 @@ bind_trunk (EfficientNet *net, ClipWeights *weights, float epsilon)
   net->n_blocks = blocks->len;
   net->blocks = (Block *) g_array_free (blocks, FALSE);
 
-  net->head = bind_conv (weights, net->features, channels, epsilon, TRUNK "conv_head", TRUNK "bn2");
+  net->head =
+      clip_bind_conv (weights, net->features, channels, 1, epsilon, TRUNK "conv_head", TRUNK "bn2");
   net->wide_floats = MAX (net->wide_floats, (gsize) size * size * net->features);
   net->scratch_floats = MAX (net->scratch_floats, MAX (clip_linear_scratch (channels),
                                                        clip_linear_scratch (net->features)));

@@ -155,50 +155,70 @@ panel_rows (const ClipKernels *kernels, float *scratch, const ClipMatrix *matrix
 
 /* --------------------------------------------------------------------------------------------------------- product */
 
+static gboolean
+adds (ClipLinearOp op)
+{
+  return op == CLIP_LINEAR_ADD || op == CLIP_LINEAR_ADD_RELU;
+}
+
 static void
 activate (const ClipKernels *kernels, float *y, gsize y_stride, int rows, int n, ClipLinearOp op)
 {
-  void (*const f) (float *x, gsize n) = op == CLIP_LINEAR_QUICK_GELU ? kernels->quick_gelu
-                                        : op == CLIP_LINEAR_GELU     ? kernels->gelu
-                                        : op == CLIP_LINEAR_RELU6    ? kernels->relu6
-                                                                     : NULL;
-  for (int r = 0; f && r < rows; r++)
-    f (y + r * y_stride, n);
+  void (*const functions[]) (float *x, gsize n) = {
+    [CLIP_LINEAR_STORE] = NULL,
+    [CLIP_LINEAR_ADD] = NULL,
+    [CLIP_LINEAR_QUICK_GELU] = kernels->quick_gelu,
+    [CLIP_LINEAR_GELU] = kernels->gelu,
+    [CLIP_LINEAR_RELU6] = kernels->relu6,
+    [CLIP_LINEAR_RELU] = kernels->relu,
+    [CLIP_LINEAR_ADD_RELU] = kernels->relu,
+  };
+  for (int r = 0; functions[op] && r < rows; r++)
+    functions[op](y + r * y_stride, n);
+}
+
+/* Clamping costs the product nothing. */
+static void
+part_by_gemm (const ClipKernels *kernels, float *scratch, float *y, gsize y_stride, const float *x,
+              gsize x_stride, const ClipLinear *layer, ClipLinearPart part, int rows,
+              ClipLinearOp op)
+{
+  const gboolean last = part.from + part.k == layer->weight.cols;
+  const gboolean clamps =
+      op == CLIP_LINEAR_RELU6 || op == CLIP_LINEAR_RELU || op == CLIP_LINEAR_ADD_RELU;
+  ClipGemm gemm = {
+    .y = y,
+    .y_stride = y_stride,
+    .x = x,
+    .x_stride = x_stride,
+    .bias = layer->bias && part.from == 0 ? layer->bias + part.first : NULL,
+    .rows = rows,
+    .n = part.n,
+    .k = part.k,
+    .add = adds (op) || part.from > 0,
+    .low = last && clamps ? 0 : -INFINITY,
+    .high = last && op == CLIP_LINEAR_RELU6 ? 6 : INFINITY,
+  };
+  gemm.w =
+      packed_panel (kernels, scratch, &gemm.w_stride, layer, part.first, part.n, part.from, part.k);
+  kernels->gemm (&gemm);
+  if (last && !clamps)
+    activate (kernels, y, y_stride, rows, part.n, op);
 }
 
 static void
-multiply_by_gemm (const ClipKernels *kernels, float *scratch, float *y, gsize y_stride,
-                  const float *x, gsize x_stride, const ClipLinear *layer, int first, int n,
-                  int rows, ClipLinearOp op)
+part_by_blas (const ClipKernels *kernels, float *scratch, float *y, gsize y_stride, const float *x,
+              gsize x_stride, const ClipLinear *layer, ClipLinearPart part, int rows,
+              ClipLinearOp op)
 {
   const int in = layer->weight.cols;
-  ClipGemm gemm = { .y = y, .y_stride = y_stride, .x_stride = x_stride, .rows = rows, .n = n };
-  for (int from = 0; from < in; from += INPUTS) {
-    const gboolean clamps = op == CLIP_LINEAR_RELU6 && in - from <= INPUTS;
-    gemm.k = MIN (INPUTS, in - from);
-    gemm.x = x + from;
-    gemm.w = packed_panel (kernels, scratch, &gemm.w_stride, layer, first, n, from, gemm.k);
-    gemm.bias = layer->bias && from == 0 ? layer->bias + first : NULL;
-    gemm.add = op == CLIP_LINEAR_ADD || from > 0;
-    gemm.low = clamps ? 0 : -INFINITY;
-    gemm.high = clamps ? 6 : INFINITY;
-    kernels->gemm (&gemm);
-  }
-  if (op != CLIP_LINEAR_RELU6)
-    activate (kernels, y, y_stride, rows, n, op);
-}
-
-static void
-multiply_by_blas (const ClipKernels *kernels, float *scratch, float *y, gsize y_stride,
-                  const float *x, gsize x_stride, const ClipLinear *layer, int first, int n,
-                  int rows, ClipLinearOp op)
-{
-  const int in = layer->weight.cols;
-  const float *w = panel_rows (kernels, scratch, &layer->weight, first, n);
-  clip_sgemm_nt (y, y_stride, x, x_stride, w, in, rows, n, in, 1, op == CLIP_LINEAR_ADD);
-  for (int r = 0; layer->bias && r < rows; r++)
-    kernels->add (y + r * y_stride, layer->bias + first, n);
-  activate (kernels, y, y_stride, rows, n, op);
+  const float *w = panel_rows (kernels, scratch, &layer->weight, part.first, part.n) + part.from;
+  clip_sgemm_nt (y, y_stride, x, x_stride, w, in, rows, part.n, part.k, 1,
+                 adds (op) || part.from > 0);
+  for (int r = 0; layer->bias && part.from == 0 && r < rows; r++)
+    kernels->add (y + r * y_stride, layer->bias + part.first, part.n);
+  if (part.from + part.k == in)
+    activate (kernels, y, y_stride, rows, part.n, op);
 }
 
 /* One panel of one layer, times one block of rows. */
@@ -216,20 +236,25 @@ multiply (void *data, int task, int worker)
     panel -= n;
     y += layer->weight.rows;
   }
-  const int first = panel * PANEL, n = MIN (PANEL, layer->weight.rows - first);
-  (kernels->gemm ? multiply_by_gemm : multiply_by_blas) (
-      kernels, clip_session_scratch (p->session, worker), y + top * p->y_stride + first,
-      p->y_stride, p->x + top * p->x_stride, p->x_stride, layer, first, n, rows, p->op);
+  const int in = layer->weight.cols, step = kernels->gemm ? INPUTS : in;
+  ClipLinearPart part = { .first = panel * PANEL };
+  part.n = MIN (PANEL, layer->weight.rows - part.first);
+  for (; part.from < in; part.from += step) {
+    part.k = MIN (step, in - part.from);
+    (kernels->gemm ? part_by_gemm : part_by_blas) (
+        kernels, clip_session_scratch (p->session, worker), y + top * p->y_stride + part.first,
+        p->y_stride, p->x + top * p->x_stride + part.from, p->x_stride, layer, part, rows, p->op);
+  }
 }
 
 void
 clip_linear_part (const ClipKernels *kernels, float *y, gsize y_stride, const float *x,
-                  gsize x_stride, const ClipLinear *layer, int first, int n, int rows,
+                  gsize x_stride, const ClipLinear *layer, ClipLinearPart part, int rows,
                   ClipLinearOp op)
 {
   g_assert (layer->weight.dtype == CLIP_DTYPE_F32 && !layer->packed == !kernels->gemm);
-  (kernels->gemm ? multiply_by_gemm : multiply_by_blas) (kernels, NULL, y, y_stride, x, x_stride,
-                                                         layer, first, n, rows, op);
+  (kernels->gemm ? part_by_gemm : part_by_blas) (kernels, NULL, y, y_stride, x, x_stride, layer,
+                                                 part, rows, op);
 }
 
 static int

@@ -24,6 +24,8 @@ typedef enum {
   CLIP_LINEAR_QUICK_GELU,
   CLIP_LINEAR_GELU,
   CLIP_LINEAR_RELU6,
+  CLIP_LINEAR_RELU,
+  CLIP_LINEAR_ADD_RELU, /* y = max (y + p, 0) */
 } ClipLinearOp;
 
 ClipLinearOp clip_linear_op (ClipActivation activation);
@@ -43,9 +45,18 @@ gsize clip_linear_scratch (int in);
 void clip_linear (ClipSession *session, float *y, gsize y_stride, const float *x, gsize x_stride,
                   const ClipLinear *layers, int n, int rows, ClipLinearOp op);
 
-/* Within a task: the outputs @first … @first + @n - 1 of a float32 layer; @first is a multiple of CLIP_GROUP. */
+/* The outputs first … first + n - 1 over the inputs from … from + k - 1; first is a multiple of CLIP_GROUP. Where inputs
+ * are taken in several parts, in their order, each adds to the one before it: the first adds the bias, the last applies
+ * the op. */
+typedef struct {
+  int first, n;
+  int from, k;
+} ClipLinearPart;
+
+/* Within a task, of a float32 layer. x begins with the input @from; where the kernels have a product of their own, its rows
+ * may overlap. */
 void clip_linear_part (const ClipKernels *kernels, float *y, gsize y_stride, const float *x,
-                       gsize x_stride, const ClipLinear *layer, int first, int n, int rows,
+                       gsize x_stride, const ClipLinear *layer, ClipLinearPart part, int rows,
                        ClipLinearOp op);
 
 /* Reads row @row of a table: y[cols], expanded. */

@@ -121,6 +121,14 @@ clip_weights_alloc (ClipWeights *weights, gsize n)
   return memset (take (weights, bytes), 0, bytes);
 }
 
+void
+clip_weights_release (ClipWeights *weights, float *data, gsize n)
+{
+  const gboolean ours = g_ptr_array_remove_fast (weights->heap, data);
+  g_assert (ours);
+  weights->heap_bytes -= n * sizeof (float);
+}
+
 /* @data itself where its address is a multiple of @element. */
 static const void *
 align (ClipWeights *weights, const void *data, gsize bytes, gsize element)

@@ -47,6 +47,8 @@ const float *clip_weights_vector_optional (ClipWeights *weights, int n, const ch
 float *clip_weights_floats (ClipWeights *weights, gsize n, const char *format, ...) G_GNUC_PRINTF (3, 4);
 /* Aligned zeroed memory that lives as long as the weights. */
 float *clip_weights_alloc (ClipWeights *weights, gsize n);
+/* Frees @n floats of either before that: what was only needed to make something else of it. */
+void clip_weights_release (ClipWeights *weights, float *data, gsize n);
 
 gboolean clip_weights_ok (ClipWeights *weights, GError **error); /* FALSE: @error is the first failure */
 /* Lets a tower report a failure of its own. */

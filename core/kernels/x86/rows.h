@@ -97,6 +97,12 @@ v_relu6 (V x)
   return v_min (v_max (x, v_set (0.f)), v_set (6.f));
 }
 
+static inline V
+v_relu (V x)
+{
+  return v_max (x, v_set (0.f));
+}
+
 static void
 layer_norm (float *y, const float *x, const float *weight, const float *bias, float epsilon,
             gsize n)
@@ -152,6 +158,7 @@ add (float *y, const float *x, gsize n)
 IN_PLACE (quick_gelu, v_quick_gelu)
 IN_PLACE (gelu, v_gelu)
 IN_PLACE (relu6, v_relu6)
+IN_PLACE (relu, v_relu)
 
 static void
 fill_rows (ClipKernels *kernels)
@@ -165,4 +172,5 @@ fill_rows (ClipKernels *kernels)
   kernels->quick_gelu = quick_gelu;
   kernels->gelu = gelu;
   kernels->relu6 = relu6;
+  kernels->relu = relu;
 }
