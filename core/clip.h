@@ -81,8 +81,8 @@ typedef struct {
 } ClipPreprocessConfig;
 
 typedef struct {
-  const char *kind;       /* "vit", "efficientnet", "text", "bert" … */
-  const char *activation; /* "quick_gelu", "gelu", "relu6" … */
+  const char *kind;       /* "vit", "resnet", "efficientnet", "text", "bert" */
+  const char *activation; /* "quick_gelu", "gelu", "relu6", "relu" */
   int width, layers, heads;
   int patch_size;         /* 0 where there are no patches */
   gint64 n_parameters;

@@ -49,6 +49,21 @@ typedef struct {
   {                                                                                                \
     "logit_scale", 0                                                                               \
   }
+#define RESNET_STAGE(stage, inner)                                                                 \
+  {                                                                                                \
+    "visual.layer" #stage ".0.conv1.weight", 4,                                                    \
+    {                                                                                              \
+      inner, 8, 1, 1                                                                               \
+    }                                                                                              \
+  }
+#define RESNET                                                                                     \
+  RESNET_STAGE (1, 4), RESNET_STAGE (2, 8), RESNET_STAGE (3, 16), RESNET_STAGE (4, 32),            \
+      { "visual.layer2.1.conv1.weight", 4, { 8, 8, 1, 1 } },                                       \
+      { "visual.attnpool.positional_embedding", 2, { 10, 128 } },                                  \
+      { "visual.attnpool.c_proj.weight", 2, { 32, 128 } },                                         \
+  {                                                                                                \
+    "logit_scale", 0                                                                               \
+  }
 #define BERT                                                                                       \
   { "text.transformer.embeddings.word_embeddings.weight", 2, { 100, 384 } },                       \
       { "text.transformer.embeddings.position_embeddings.weight", 2, { 128, 384 } },               \
@@ -65,6 +80,8 @@ typedef struct {
 
 static const Shape vit_text[] = { VIT, TEXT, { 0 } };
 static const Shape vit_bert[] = { VIT, BERT, { 0 } };
+static const Shape resnet_text[] = { RESNET, TEXT, { 0 } };
+static const Shape resnet_bert[] = { RESNET, BERT, { 0 } };
 static const Shape lite_text[] = { LITE, TEXT, { 0 } };
 static const Shape lite_bert[] = { LITE, BERT, { 0 } };
 
@@ -111,20 +128,25 @@ typedef struct {
 static char *
 describe (const ClipConfig *c)
 {
+  static const char *const kinds[] = { [CLIP_IMAGE_VIT] = "vit",
+                                       [CLIP_IMAGE_EFFICIENTNET] = "efficientnet",
+                                       [CLIP_IMAGE_RESNET] = "resnet" };
   return g_strdup_printf (
-      "E=%d R=%d P=%d C=%d layers=%d heads=%d mlp=%d act=%s eps=%g kind=%s | T=%d V=%d C=%d "
+      "E=%d R=%d P=%d C=%d layers=%d heads=%d mlp=%d act=%s eps=%g stages=%d,%d,%d,%d kind=%s | "
+      "T=%d V=%d C=%d "
       "layers=%d "
       "heads=%d mlp=%d act=%s eps=%g pad=%d end=%d kind=%s | size=%d filter=%d mode=%d mean=%g "
       "std=%g "
       "scale=%g ",
       c->embed_dim, c->image.image_size, c->image.patch_size, c->image.width, c->image.layers,
       c->image.heads, c->image.mlp_width, clip_activation_name (c->image.activation),
-      c->image.norm_epsilon, c->image.kind == CLIP_IMAGE_VIT ? "vit" : "efficientnet",
-      c->text.context_length, c->text.vocab_size, c->text.width, c->text.layers, c->text.heads,
-      c->text.mlp_width, clip_activation_name (c->text.activation), c->text.norm_epsilon,
-      c->text.pad_token, c->text.end_token, c->text.kind == CLIP_TEXT_CLIP ? "clip" : "bert",
-      c->preprocess.size, c->preprocess.filter, c->preprocess.resize_mode, c->preprocess.mean[0],
-      c->preprocess.std[2], c->logit_scale);
+      c->image.norm_epsilon, c->image.stages[0], c->image.stages[1], c->image.stages[2],
+      c->image.stages[3], kinds[c->image.kind], c->text.context_length, c->text.vocab_size,
+      c->text.width, c->text.layers, c->text.heads, c->text.mlp_width,
+      clip_activation_name (c->text.activation), c->text.norm_epsilon, c->text.pad_token,
+      c->text.end_token, c->text.kind == CLIP_TEXT_CLIP ? "clip" : "bert", c->preprocess.size,
+      c->preprocess.filter, c->preprocess.resize_mode, c->preprocess.mean[0], c->preprocess.std[2],
+      c->logit_scale);
 }
 
 #define OPENCLIP                                                                                   \
@@ -356,6 +378,32 @@ static const Case cases[] = {
     0,
     "act=relu6 kind=efficientnet act=quick_gelu kind=clip",
     { "224 assumed" } },
+  { "resnet, nothing beside it",
+    resnet_text,
+    "x",
+    { 0 },
+    { 0 },
+    0,
+    "E=32 R=96 P=0 C=4 layers=5 heads=2 act=relu eps=1e-05 stages=1,2,1,1 kind=resnet "
+    "act=quick_gelu "
+    "size=96 mean=0.481455 std=0.275777",
+    { ASSUMED_ACTIVATION, ASSUMED_RESIZE, ASSUMED_MEAN } },
+  { "resnet, as OpenCLIP writes it",
+    resnet_bert,
+    "x",
+    { "{\"model_cfg\":{\"embed_dim\":32,\"vision_cfg\":{\"image_size\":96,\"layers\":[1,2,1,1],"
+      "\"width\":4,\"patch_size\":null,\"head_width\":32},\"text_cfg\":{\"heads\":12}},"
+      "\"preprocess_cfg\":{\"size\":96,\"mean\":[0,0,0],\"std\":[1,1,1]}}" },
+    OPENCLIP,
+    0,
+    "R=96 heads=4 act=relu kind=resnet heads=12 act=gelu kind=bert mean=0" },
+  { "resnet, known by name",
+    resnet_text,
+    "hub/timm--resnet50_clip.yfcc15m/a.safetensors",
+    { 0 },
+    { 0 },
+    0,
+    "heads=2 act=relu kind=resnet act=quick_gelu" },
   { "another model's file is ignored",
     vit_text,
     "openai",
@@ -403,6 +451,78 @@ static const Case cases[] = {
     { 0 },
     CLIP_ERROR_CONFIG,
     "image size is 336, expected 24" },
+  { "blocks",
+    resnet_text,
+    "x",
+    { "{\"model_cfg\":{\"vision_cfg\":{\"layers\":[1,2,3,1]},\"text_cfg\":{\"context_length\":16}}"
+      "}" },
+    OPENCLIP,
+    0,
+    0,
+    { 0 },
+    CLIP_ERROR_CONFIG,
+    "number of blocks in stage 3 is 3, expected 1" },
+  { "a number of blocks for a resnet",
+    resnet_text,
+    "x",
+    { "{\"model_cfg\":{\"vision_cfg\":{\"layers\":12},\"text_cfg\":{\"context_length\":16}}}" },
+    OPENCLIP,
+    0,
+    0,
+    { 0 },
+    CLIP_ERROR_CONFIG,
+    "number of image layers is 12, expected 5" },
+  { "blocks of stages for a ViT",
+    vit_text,
+    "x",
+    { "{\"model_cfg\":{\"vision_cfg\":{\"layers\":[3,4,6,3]},\"text_cfg\":{\"context_length\":16}}"
+      "}" },
+    OPENCLIP,
+    0,
+    0,
+    { 0 },
+    CLIP_ERROR_CONFIG,
+    "number of blocks in stage 1 is 3, expected 0" },
+  { "three stages",
+    resnet_text,
+    "x",
+    { "{\"model_cfg\":{\"vision_cfg\":{\"layers\":[1,2,1]}}}" },
+    OPENCLIP,
+    0,
+    0,
+    { 0 },
+    CLIP_ERROR_CONFIG,
+    "layers is an array of 3, expected four numbers" },
+  { "a stage without blocks",
+    resnet_text,
+    "x",
+    { "{\"model_cfg\":{\"vision_cfg\":{\"layers\":[1,2,\"a\",1]}}}" },
+    OPENCLIP,
+    0,
+    0,
+    { 0 },
+    CLIP_ERROR_CONFIG,
+    "expected four numbers" },
+  { "resnet's image size",
+    resnet_text,
+    "x",
+    { "{\"preprocess_cfg\":{\"size\":224}}" },
+    OPENCLIP,
+    0,
+    0,
+    { 0 },
+    CLIP_ERROR_CONFIG,
+    "is 224, expected 96" },
+  { "resnet's heads",
+    resnet_text,
+    "x",
+    { "{\"vision_cfg\":{\"head_width\":48}}" },
+    { CLIP_SOURCE_OVERRIDE },
+    0,
+    0,
+    { 0 },
+    CLIP_ERROR_CONFIG,
+    "128 wide, no multiple of heads of 48" },
   { "preprocessing size",
     vit_text,
     "x",
@@ -771,10 +891,35 @@ test_tensors (void)
     ClipError code;
     const char *message;
   } refused[] = {
-    { "ResNet",
-      { VIT, TEXT, { "visual.attnpool.c_proj.weight", 1, { 1 } } },
+    { "ResNet without attention pooling",
+      { RESNET_STAGE (1, 4), RESNET_STAGE (2, 8), RESNET_STAGE (3, 16), RESNET_STAGE (4, 32),
+        TEXT },
+      CLIP_ERROR_TENSOR,
+      "visual.attnpool.positional_embedding is missing" },
+    { "ResNet of three stages",
+      { RESNET_STAGE (1, 4), RESNET_STAGE (2, 8), RESNET_STAGE (3, 16), TEXT },
+      CLIP_ERROR_TENSOR,
+      "visual.layer4.0.conv1.weight is missing" },
+    { "ResNet of another width",
+      { RESNET_STAGE (1, 4),
+        RESNET_STAGE (2, 8),
+        RESNET_STAGE (3, 16),
+        RESNET_STAGE (4, 32),
+        { "visual.attnpool.positional_embedding", 2, { 10, 64 } },
+        { "visual.attnpool.c_proj.weight", 2, { 32, 64 } },
+        TEXT },
       CLIP_ERROR_UNSUPPORTED,
-      "ModifiedResNet" },
+      "width 4 that pools over 10 positions of 64 channels" },
+    { "ResNet that pools over no square",
+      { RESNET_STAGE (1, 4),
+        RESNET_STAGE (2, 8),
+        RESNET_STAGE (3, 16),
+        RESNET_STAGE (4, 32),
+        { "visual.attnpool.positional_embedding", 2, { 12, 128 } },
+        { "visual.attnpool.c_proj.weight", 2, { 32, 128 } },
+        TEXT },
+      CLIP_ERROR_UNSUPPORTED,
+      "over 12 positions" },
     { "projection",
       { VIT, TEXT, { "text_projection.bias", 1, { 32 } } },
       CLIP_ERROR_UNSUPPORTED,

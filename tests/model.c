@@ -38,6 +38,8 @@ test_shared (void)
   } cases[] = {
     { "vit/openclip.safetensors", "openclip", "openclip", "f16", "vit", "quick_gelu", "text", NULL,
       64, 48, 77, 600, 4, 780481 },
+    { "rn/openclip.safetensors", "openclip", "openclip", "f16", "resnet", "relu", "text", NULL, 64,
+      64, 77, 600, 3, 1494681 },
     { "vit/hf", "hf", "huggingface", "f16", "vit", "quick_gelu", "text", NULL, 64, 48, 77, 600, 0,
       780481 },
     { "vit_full/hf", "hf", "huggingface", "f16", "vit", "quick_gelu", "text", "bpe", 64, 48, 77,
@@ -106,6 +108,7 @@ test_features (void)
   } cases[] = {
     { "conformance/vit/openclip.safetensors", "conformance/vit/expected.safetensors", 2e-5 },
     { "conformance/vit/hf", "conformance/vit/expected.safetensors", 2e-5 },
+    { "conformance/rn/openclip.safetensors", "conformance/rn/expected.safetensors", 2e-5 },
     { "conformance/vit_full/hf", "conformance/vit_full/expected.safetensors", 2e-5 },
     { "conformance/lite", "conformance/lite/expected.safetensors", 2e-5 },
     { NULL, "conformance/lite/expected.safetensors", 0.04 },
@@ -137,28 +140,32 @@ test_features (void)
   }
 }
 
-/* lite: the reference's own; vit: what projected gives its features. */
+/* lite: the reference's own; vit: what projected gives its features; rn: its features. */
 static void
 test_pooled (void)
 {
-  static const char *const folders[] = { "conformance/lite", "conformance/vit" };
-  for (guint i = 0; i < G_N_ELEMENTS (folders); i++) {
-    g_autofree char *folder = shared_path (folders[i]);
+  static const struct {
+    const char *folder, *weights, *truth, *projection;
+  } cases[] = {
+    { "conformance/lite", NULL, "pooled", NULL },
+    { "conformance/vit", "openclip.safetensors", "image_features", "visual.proj" },
+    { "conformance/rn", "openclip.safetensors", "image_features", NULL },
+  };
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    g_autofree char *folder = shared_path (cases[i].folder);
     if (!folder)
       return;
     g_autoptr (GError) error = NULL;
-    const gboolean projected = g_str_has_suffix (folder, "vit");
-    g_autofree char *path =
-        projected ? g_build_filename (folder, "openclip.safetensors", NULL) : NULL;
+    const gboolean projected = cases[i].projection != NULL;
+    g_autofree char *path = g_build_filename (folder, cases[i].weights, NULL);
     g_autofree char *expected = g_build_filename (folder, "expected.safetensors", NULL);
-    g_autoptr (ClipModel) model = clip_model_load (path ? path : folder, NULL, &error);
+    g_autoptr (ClipModel) model = clip_model_load (path, NULL, &error);
     g_assert_no_error (error);
     g_autoptr (ClipSession) session = clip_session_new (model, 1);
     g_autofree ClipArray *pixels = clip_array_read (expected, "pixels", "F32", &error);
-    g_autofree ClipArray *truth =
-        clip_array_read (expected, projected ? "image_features" : "pooled", "F32", &error);
+    g_autofree ClipArray *truth = clip_array_read (expected, cases[i].truth, "F32", &error);
     g_autofree ClipArray *proj =
-        projected ? clip_array_read (path, "visual.proj", "F32", &error) : NULL;
+        projected ? clip_array_read (path, cases[i].projection, "F32", &error) : NULL;
     g_assert_no_error (error);
     const int n = pixels->shape[0], width = clip_model_get_info (model)->pooled_width,
               columns = truth->shape[1];

@@ -243,6 +243,35 @@ random_efficientnet (RandomModel *model, ClipDtype dtype, int stem, const Random
   random_linear (model, dtype, embed_dim, features, "visual.", "head.proj");
 }
 
+static inline void
+random_resnet (RandomModel *model, ClipDtype dtype, int width, const int stages[4], int grid,
+               int embed_dim)
+{
+  const int features = 32 * width;
+  int in = width;
+  random_conv (model, dtype, "visual.", "conv1", "bn1", width / 2, 3, 3);
+  random_conv (model, dtype, "visual.", "conv2", "bn2", width / 2, width / 2, 3);
+  random_conv (model, dtype, "visual.", "conv3", "bn3", width, width / 2, 3);
+  for (int s = 0; s < 4; s++) {
+    const int planes = width << s;
+    for (int i = 0; i < stages[s]; i++) {
+      g_autofree char *prefix = g_strdup_printf ("visual.layer%d.%d.", s + 1, i);
+      random_conv (model, dtype, prefix, "conv1", "bn1", planes, in, 1);
+      random_conv (model, dtype, prefix, "conv2", "bn2", planes, planes, 3);
+      random_conv (model, dtype, prefix, "conv3", "bn3", 4 * planes, planes, 1);
+      if (i == 0)
+        random_conv (model, dtype, prefix, "downsample.0", "downsample.1", 4 * planes, in, 1);
+      in = 4 * planes;
+    }
+  }
+  random_tensor (model, CLIP_DTYPE_F32, 0, 0.5f, "visual.attnpool.positional_embedding", 2,
+                 grid * grid + 1, features, 1, 1);
+  random_linear (model, dtype, features, features, "visual.attnpool.", "q_proj");
+  random_linear (model, dtype, features, features, "visual.attnpool.", "k_proj");
+  random_linear (model, dtype, features, features, "visual.attnpool.", "v_proj");
+  random_linear (model, dtype, embed_dim, features, "visual.attnpool.", "c_proj");
+}
+
 /* By way of a file that is gone at once; the mapping stays. */
 static inline ClipWeights *
 random_weights (const RandomModel *model)

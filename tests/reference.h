@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The four towers in double precision, as the papers have them: one picture or text at a time, every token of every block,
+ * The five towers in double precision, as the papers have them: one picture or text at a time, every token of every block,
  * masks, BatchNorm by itself, nothing folded or skipped. Weights are read from a RandomModel by the names they are stored
  * under. Everything returned is g_malloc ()ed.
  */
@@ -292,17 +292,26 @@ ref_bert (const RandomModel *model, const gint32 *ids, int length, const ClipCon
   return ref_linear (model, hidden, 1, config->embed_dim, head, "text.", "proj.2");
 }
 
-/* x[channels, n, n] → y[out, ⌈n/s⌉, ⌈n/s⌉], TensorFlow's SAME padding, BatchNorm, ReLU6 if asked for; frees @x. */
+typedef struct {
+  int stride;
+  int pad;        /* rows above and columns to the left of x; TF_SAME: TensorFlow's */
+  double epsilon; /* of BatchNorm */
+  double top;     /* of the clamp from 0 on; 0: there is none */
+} RefConv;
+
+#define TF_SAME (-1)
+
+/* x[channels, n, n] → y[out, ⌈n/s⌉, ⌈n/s⌉], BatchNorm, clamp; frees @x. */
 static inline double *
-ref_conv (const RandomModel *model, double *x, int *n, int stride, gboolean relu6,
-          const char *prefix, const char *conv, const char *norm)
+ref_conv (const RandomModel *model, double *x, int *n, RefConv spec, const char *prefix,
+          const char *conv, const char *norm)
 {
   RANDOM_NAME ("%s%s", prefix, norm);
   g_autofree char *kernel_name = g_strconcat (prefix, conv, ".weight", NULL);
   const ClipTensor *tensor = ref_find (model, kernel_name);
   const int out = tensor->shape[0], in = tensor->shape[1], k = tensor->shape[2], size = *n;
-  const int out_size = (size + stride - 1) / stride,
-            pad = MAX ((out_size - 1) * stride + k - size, 0) / 2;
+  const int stride = spec.stride, out_size = (size + stride - 1) / stride;
+  const int pad = spec.pad == TF_SAME ? MAX ((out_size - 1) * stride + k - size, 0) / 2 : spec.pad;
   g_autofree double *w = ref_tensor (model, "%s", kernel_name),
                     *mean = ref_tensor (model, "%s.running_mean", name);
   g_autofree double *variance = ref_tensor (model, "%s.running_var", name),
@@ -322,12 +331,83 @@ ref_conv (const RandomModel *model, double *x, int *n, int stride, gboolean relu
                 sum += w[((o * in + c) * k + i) * k + j] *
                        x[((depthwise ? o : c) * size + r) * size + q];
             }
-        sum = (sum - mean[o]) / sqrt (variance[o] + 1e-3) * scale[o] + shift[o];
-        y[(o * out_size + row) * out_size + column] = relu6 ? CLAMP (sum, 0, 6) : sum;
+        sum = (sum - mean[o]) / sqrt (variance[o] + spec.epsilon) * scale[o] + shift[o];
+        y[(o * out_size + row) * out_size + column] = spec.top ? CLAMP (sum, 0, spec.top) : sum;
       }
   g_free (x);
   *n = out_size;
   return y;
+}
+
+/* x[channels, n, n] → means over 2×2; frees @x. */
+static inline double *
+ref_halve (double *x, int channels, int n)
+{
+  const int half = n / 2;
+  double *y = g_new (double, channels *half *half);
+  for (int i = 0; i < channels * half * half; i++) {
+    const double *square = x + (i / (half * half) * n + i / half % half * 2) * n + i % half * 2;
+    y[i] = (square[0] + square[1] + square[n] + square[n + 1]) / 4;
+  }
+  g_free (x);
+  return y;
+}
+
+static inline double *
+ref_resnet (const RandomModel *model, const float *pixels, const ClipConfig *config)
+{
+  const ClipImageConfig *c = &config->image;
+  const RefConv plain = { 1, TF_SAME, 1e-5, 0 }, relu = { 1, TF_SAME, 1e-5, INFINITY },
+                strided = { 2, 1, 1e-5, INFINITY };
+  int n = c->image_size, channels = c->width;
+  double *x = g_new (double, 3 * n * n);
+  for (int i = 0; i < 3 * n * n; i++)
+    x[i] = pixels[i];
+  x = ref_conv (model, x, &n, strided, "visual.", "conv1", "bn1");
+  x = ref_conv (model, x, &n, relu, "visual.", "conv2", "bn2");
+  x = ref_conv (model, x, &n, relu, "visual.", "conv3", "bn3");
+  x = ref_halve (x, channels, n);
+  n /= 2;
+  for (int s = 0; s < 4; s++)
+    for (int i = 0; i < c->stages[s]; i++) {
+      g_autofree char *prefix = g_strdup_printf ("visual.layer%d.%d.", s + 1, i);
+      const int planes = c->width << s;
+      const gboolean halves = s > 0 && i == 0;
+      double *inner = g_memdup2 (x, channels * n * n * sizeof *x);
+      inner = ref_conv (model, inner, &n, relu, prefix, "conv1", "bn1");
+      inner = ref_conv (model, inner, &n, relu, prefix, "conv2", "bn2");
+      if (halves) {
+        inner = ref_halve (inner, planes, n);
+        x = ref_halve (x, channels, n);
+        n /= 2;
+      }
+      inner = ref_conv (model, inner, &n, plain, prefix, "conv3", "bn3");
+      if (i == 0)
+        x = ref_conv (model, x, &n, plain, prefix, "downsample.0", "downsample.1");
+      channels = 4 * planes;
+      ref_add (x, inner, channels * n * n);
+      for (int j = 0; j < channels * n * n; j++)
+        x[j] = MAX (x[j], 0);
+      g_free (inner);
+    }
+
+  const int tokens = n * n + 1;
+  double *t = ref_tensor (model, "visual.attnpool.positional_embedding"); /* [T, F] */
+  for (int i = 0; i < channels; i++)
+    for (int p = 0; p < n * n; p++) {
+      t[i] += x[i * n * n + p] / (n * n);
+      t[(p + 1) * channels + i] += x[i * n * n + p];
+    }
+  g_free (x);
+  g_autofree double *q =
+      ref_linear (model, t, tokens, channels, channels, "visual.attnpool.", "q_proj");
+  g_autofree double *k =
+      ref_linear (model, t, tokens, channels, channels, "visual.attnpool.", "k_proj");
+  g_autofree double *v =
+      ref_linear (model, t, tokens, channels, channels, "visual.attnpool.", "v_proj");
+  g_free (t);
+  g_autofree double *attended = ref_attention (q, k, v, tokens, tokens, channels, c->heads, FALSE);
+  return ref_linear (model, attended, 1, config->embed_dim, channels, "visual.attnpool.", "c_proj");
 }
 
 static inline double *
@@ -335,11 +415,13 @@ ref_efficientnet (const RandomModel *model, const float *pixels, const ClipConfi
                   const RandomStage *stages)
 {
   static const int strides[7] = { 1, 2, 2, 2, 1, 2, 1 };
+  const RefConv plain = { 1, TF_SAME, 1e-3, 0 }, relu6 = { 1, TF_SAME, 1e-3, 6 },
+                strided = { 2, TF_SAME, 1e-3, 6 };
   int n = config->image.image_size;
   double *x = g_new (double, 3 * n * n);
   for (int i = 0; i < 3 * n * n; i++)
     x[i] = pixels[i];
-  x = ref_conv (model, x, &n, 2, TRUE, "visual.trunk.", "conv_stem", "bn1");
+  x = ref_conv (model, x, &n, strided, "visual.trunk.", "conv_stem", "bn1");
   for (int s = 0; s < 7; s++) {
     for (int i = 0; i < stages[s].repeat; i++) {
       g_autofree char *prefix = g_strdup_printf ("visual.trunk.blocks.%d.%d.", s, i);
@@ -347,16 +429,16 @@ ref_efficientnet (const RandomModel *model, const float *pixels, const ClipConfi
       const int before = stages[s].out * n * n;
       g_autofree double *shortcut = i > 0 ? g_memdup2 (x, before * sizeof *x) : NULL;
       if (expands)
-        x = ref_conv (model, x, &n, 1, TRUE, prefix, "conv_pw", "bn1");
-      x = ref_conv (model, x, &n, i == 0 ? strides[s] : 1, TRUE, prefix, "conv_dw",
+        x = ref_conv (model, x, &n, relu6, prefix, "conv_pw", "bn1");
+      x = ref_conv (model, x, &n, i == 0 && strides[s] == 2 ? strided : relu6, prefix, "conv_dw",
                     expands ? "bn2" : "bn1");
-      x = ref_conv (model, x, &n, 1, FALSE, prefix, expands ? "conv_pwl" : "conv_pw",
+      x = ref_conv (model, x, &n, plain, prefix, expands ? "conv_pwl" : "conv_pw",
                     expands ? "bn3" : "bn2");
       if (shortcut)
         ref_add (x, shortcut, before);
     }
   }
-  x = ref_conv (model, x, &n, 1, TRUE, "visual.trunk.", "conv_head", "bn2");
+  x = ref_conv (model, x, &n, relu6, "visual.trunk.", "conv_head", "bn2");
   const int features = ref_find (model, "visual.trunk.conv_head.weight")->shape[0];
   g_autofree double *pooled = g_new0 (double, features);
   for (int c = 0; c < features; c++)

@@ -67,6 +67,14 @@ typedef struct {
     CLIP_TEXT_CLIP, 77, vocabulary, 64, 2, 1, 256, CLIP_ACTIVATION_QUICK_GELU, 1e-5f, 0            \
   }
 
+#define RESNET(size, width, heads, a, b, c, d)                                                     \
+  {                                                                                                \
+    CLIP_IMAGE_RESNET, size, 0, width, a + b + c + d, heads, 0, CLIP_ACTIVATION_RELU, 1e-5f,       \
+    {                                                                                              \
+      a, b, c, d                                                                                   \
+    }                                                                                              \
+  }
+
 static const Fixture fixtures[] = {
   {
       "openclip",
@@ -91,6 +99,14 @@ static const Fixture fixtures[] = {
       clip_vit_new,
       clip_text_new,
       { .embed_dim = 64, .image = VIT_IMAGE, .text = CLIP_TEXT_OF (49408) },
+  },
+  {
+      "resnet",
+      "rn/openclip.safetensors",
+      "rn/expected.safetensors",
+      clip_resnet_new,
+      clip_text_new,
+      { .embed_dim = 64, .image = RESNET (64, 16, 8, 1, 2, 1, 1), .text = CLIP_TEXT_OF (600) },
   },
   {
       "lite",
@@ -248,6 +264,11 @@ typedef struct {
     }                                                                                              \
   }
 
+#define SMALL_RESNET(...)                                                                          \
+  {                                                                                                \
+    .embed_dim = 21, .image = RESNET (__VA_ARGS__)                                                 \
+  }
+
 static const RandomStage small_stages[7] = {
   { 1, 3, 1, 7 },  { 2, 3, 6, 9 },  { 2, 5, 6, 10 }, { 1, 3, 6, 12 },
   { 2, 5, 6, 17 }, { 2, 5, 6, 20 }, { 1, 3, 6, 30 },
@@ -264,6 +285,10 @@ static const RandomCase random_cases[] = {
   { "text-end-token", clip_text_new, CLIP_DTYPE_F32, END_TOKEN },
   { "bert-f32", clip_bert_new, CLIP_DTYPE_F32, SMALL_BERT },
   { "bert-i8", clip_bert_new, CLIP_DTYPE_I8, SMALL_BERT },
+  { "resnet-f32", clip_resnet_new, CLIP_DTYPE_F32, SMALL_RESNET (32, 6, 12, 1, 1, 1, 1) },
+  { "resnet-f16", clip_resnet_new, CLIP_DTYPE_F16, SMALL_RESNET (96, 10, 5, 2, 1, 2, 1) },
+  { "resnet-bf16", clip_resnet_new, CLIP_DTYPE_BF16, SMALL_RESNET (64, 24, 12, 1, 2, 1, 2) },
+  { "resnet-i8", clip_resnet_new, CLIP_DTYPE_I8, SMALL_RESNET (64, 8, 4, 1, 1, 3, 1) },
   { "efficientnet-f32", clip_efficientnet_new, CLIP_DTYPE_F32, SMALL_LITE (32) },
   { "efficientnet-odd", clip_efficientnet_new, CLIP_DTYPE_F16, SMALL_LITE (53) },
   { "efficientnet-i8", clip_efficientnet_new, CLIP_DTYPE_I8, SMALL_LITE (64) },
@@ -283,6 +308,8 @@ fill_model (RandomModel *model, const RandomCase *c)
   if (c->make == clip_vit_new)
     random_vit (model, c->dtype, image->image_size / image->patch_size, image->patch_size,
                 image->width, image->layers, image->mlp_width, embed_dim);
+  else if (c->make == clip_resnet_new)
+    random_resnet (model, c->dtype, image->width, image->stages, image->image_size / 32, embed_dim);
   else if (c->make == clip_efficientnet_new)
     random_efficientnet (model, c->dtype, 8, small_stages, 40, embed_dim);
   else if (c->make == clip_text_new)
@@ -315,7 +342,8 @@ test_random (const void *data)
   float expected[BATCH * 64];
   for (int b = 0; b < BATCH; b++) {
     const float *picture = pixels + (gsize) b * 3 * size * size;
-    g_autofree double *y = c->make == clip_vit_new ? ref_vit (&model, picture, &c->config)
+    g_autofree double *y = c->make == clip_vit_new      ? ref_vit (&model, picture, &c->config)
+                           : c->make == clip_resnet_new ? ref_resnet (&model, picture, &c->config)
                            : c->make == clip_efficientnet_new
                                ? ref_efficientnet (&model, picture, &c->config, small_stages)
                            : c->make == clip_text_new

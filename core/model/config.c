@@ -15,14 +15,13 @@
 #include <string.h>
 
 #define SUPPORTED                                                                                  \
-  "supported are ViT (class token, ln_pre) and EfficientNet-Lite image towers, CLIP (causal) and " \
-  "BERT text towers, "                                                                             \
-  "softmax scores"
+  "supported are ViT (class token, ln_pre), ModifiedResNet and EfficientNet-Lite image towers, "   \
+  "CLIP (causal) and BERT text towers, softmax scores"
 
 const char *
 clip_activation_name (ClipActivation activation)
 {
-  static const char *const names[] = { "quick_gelu", "gelu", "relu6" };
+  static const char *const names[] = { "quick_gelu", "gelu", "relu6", "relu" };
   return names[activation];
 }
 
@@ -33,8 +32,6 @@ static const struct {
   const char *prefix, *what;
 } strangers[] = {
   { "logit_bias", "sigmoid scores (SigLIP)" },
-  { "visual.attnpool.", "a ModifiedResNet image tower" },
-  { "visual.layer1.", "a ModifiedResNet image tower" },
   { "visual.attn_pool", "attentional pooling" },
   { "visual.trunk.attn_pool", "attentional pooling (SigLIP)" },
   { "vision_model.head.", "attentional pooling (SigLIP)" },
@@ -142,6 +139,41 @@ measure_vit (ClipConfig *config, ClipWeights *weights)
   return TRUE;
 }
 
+/* Its pooling has a position for each 32×32 pixels, and one for their mean. */
+static gboolean
+measure_resnet (ClipConfig *config, ClipWeights *weights)
+{
+  ClipImageConfig *image = &config->image;
+  image->kind = CLIP_IMAGE_RESNET;
+  image->width = dimension (weights, "visual.layer1.0.conv1.weight", 0);
+  image->norm_epsilon = 1e-5f;
+  image->activation = CLIP_ACTIVATION_RELU;
+  for (guint i = 0; i < G_N_ELEMENTS (image->stages); i++) {
+    g_autofree char *format = g_strdup_printf ("visual.layer%u.%%d.conv1.weight", i + 1);
+    image->stages[i] = clip_weights_count (weights, format);
+    image->layers += image->stages[i];
+    if (image->stages[i] == 0)
+      clip_weights_fail (weights, CLIP_ERROR_TENSOR,
+                         "tensor visual.layer%u.0.conv1.weight is missing", i + 1);
+  }
+  const int positions = dimension (weights, "visual.attnpool.positional_embedding", 0);
+  const int features = dimension (weights, "visual.attnpool.positional_embedding", 1);
+  config->embed_dim = dimension (weights, "visual.attnpool.c_proj.weight", 0);
+  if (!clip_weights_ok (weights, NULL))
+    return FALSE;
+
+  const int grid = (int) round (sqrt (positions - 1));
+  if (grid < 1 || grid > 128 || grid * grid != positions - 1 || features != 32 * image->width) {
+    clip_weights_fail (weights, CLIP_ERROR_UNSUPPORTED,
+                       "has a ModifiedResNet of width %d that pools over %d positions of %d "
+                       "channels, supported are a square and its mean, of 32 times the width",
+                       image->width, positions, features);
+    return FALSE;
+  }
+  image->image_size = 32 * grid;
+  return TRUE;
+}
+
 /* The kernels of its stages tell EfficientNet-Lite from MobileNetV2, whose tensors have the same names. */
 static gboolean
 measure_efficientnet (ClipConfig *config, ClipWeights *weights)
@@ -223,6 +255,9 @@ measure (ClipConfig *config, ClipWeights *weights)
   if (has (weights, "visual.class_embedding")) {
     if (!measure_vit (config, weights))
       return FALSE;
+  } else if (has (weights, "visual.layer1.0.conv1.weight")) {
+    if (!measure_resnet (config, weights))
+      return FALSE;
   } else if (has (weights, "visual.trunk.conv_stem.weight")) {
     if (!measure_efficientnet (config, weights))
       return FALSE;
@@ -265,7 +300,8 @@ measure (ClipConfig *config, ClipWeights *weights)
 static gboolean
 check_agreement (const ClipSaid *said, const ClipConfig *config, const char *what, GError **error)
 {
-  const gboolean vit = config->image.kind == CLIP_IMAGE_VIT,
+  const ClipImageConfig *image = &config->image;
+  const gboolean vit = image->kind == CLIP_IMAGE_VIT, resnet = image->kind == CLIP_IMAGE_RESNET,
                  clip = config->text.kind == CLIP_TEXT_CLIP;
   const struct {
     ClipSays says;
@@ -274,11 +310,15 @@ check_agreement (const ClipSaid *said, const ClipConfig *config, const char *wha
     int found;
   } rows[] = {
     { CLIP_SAYS_EMBED_DIM, "embedding length", TRUE, config->embed_dim },
-    { CLIP_SAYS_IMAGE_SIZE, "image size", vit, config->image.image_size },
-    { CLIP_SAYS_PREPROCESS_SIZE, "image size for preprocessing", vit, config->image.image_size },
-    { CLIP_SAYS_PATCH_SIZE, "patch size", vit, config->image.patch_size },
-    { CLIP_SAYS_IMAGE_WIDTH, "image width", vit, config->image.width },
-    { CLIP_SAYS_IMAGE_LAYERS, "number of image layers", vit, config->image.layers },
+    { CLIP_SAYS_IMAGE_SIZE, "image size", vit || resnet, image->image_size },
+    { CLIP_SAYS_PREPROCESS_SIZE, "image size for preprocessing", vit || resnet, image->image_size },
+    { CLIP_SAYS_PATCH_SIZE, "patch size", vit, image->patch_size },
+    { CLIP_SAYS_IMAGE_WIDTH, "image width", vit || resnet, image->width },
+    { CLIP_SAYS_IMAGE_LAYERS, "number of image layers", vit || resnet, image->layers },
+    { CLIP_SAYS_IMAGE_STAGE_1, "number of blocks in stage 1", vit || resnet, image->stages[0] },
+    { CLIP_SAYS_IMAGE_STAGE_2, "number of blocks in stage 2", vit || resnet, image->stages[1] },
+    { CLIP_SAYS_IMAGE_STAGE_3, "number of blocks in stage 3", vit || resnet, image->stages[2] },
+    { CLIP_SAYS_IMAGE_STAGE_4, "number of blocks in stage 4", vit || resnet, image->stages[3] },
     { CLIP_SAYS_CONTEXT_LENGTH, "context length", clip, config->text.context_length },
     { CLIP_SAYS_VOCAB_SIZE, "vocabulary size", TRUE, config->text.vocab_size },
     { CLIP_SAYS_TEXT_WIDTH, "text width", TRUE, config->text.width },
@@ -339,15 +379,18 @@ check_heads (int heads, int width, const char *tower, const char *what, GError *
                     heads);
 }
 
+/* Every published ResNet has heads of 64. */
 static gboolean
 apply_image_heads (ClipConfig *config, const ClipSaid *said, const char *what, GPtrArray *warnings,
                    GError **error)
 {
   const int said_heads = said->n[CLIP_SAYS_IMAGE_HEADS],
             said_width = said->n[CLIP_SAYS_IMAGE_HEAD_WIDTH];
-  const int width = config->image.width, head_width = said_width == CLIP_UNSAID ? 64 : said_width;
+  const gboolean vit = config->image.kind == CLIP_IMAGE_VIT;
+  const int width = (vit ? 1 : 32) * config->image.width, /* a ResNet's pooling attends */
+      head_width = said_width == CLIP_UNSAID ? 64 : said_width;
   config->image.heads = said_heads == CLIP_UNSAID ? MAX (width / head_width, 1) : said_heads;
-  if (said_heads == CLIP_UNSAID && said_width == CLIP_UNSAID)
+  if (vit && said_heads == CLIP_UNSAID && said_width == CLIP_UNSAID)
     warn (warnings, "no configuration tells the heads of the image tower: %d of 64 assumed",
           config->image.heads);
   if (said_heads == CLIP_UNSAID && width % head_width != 0)
@@ -400,7 +443,7 @@ apply_sizes (ClipConfig *config, const ClipWeights *weights, const ClipSaid *sai
 {
   ClipImageConfig *image = &config->image;
   ClipTextConfig *text = &config->text;
-  if (image->kind != CLIP_IMAGE_VIT) {
+  if (image->kind == CLIP_IMAGE_EFFICIENTNET) {
     const int size = said->n[CLIP_SAYS_IMAGE_SIZE], pixels = said->n[CLIP_SAYS_PREPROCESS_SIZE];
     if (size != CLIP_UNSAID && pixels != CLIP_UNSAID && size != pixels)
       return clip_fail (error, CLIP_ERROR_CONFIG,
@@ -450,16 +493,16 @@ apply_preprocess (ClipConfig *config, const ClipSaid *said, GPtrArray *warnings)
           preprocess->size);
 
   /* EfficientNet was trained on (u8 - 127) / 128. */
-  const gboolean vit = config->image.kind == CLIP_IMAGE_VIT;
+  const gboolean lite = config->image.kind == CLIP_IMAGE_EFFICIENTNET;
   const float mean[3] = { 0.48145466f, 0.4578275f, 0.40821073f },
               std[3] = { 0.26862954f, 0.26130258f, 0.27577711f };
   for (int i = 0; i < 3; i++) {
-    preprocess->mean[i] = !isnan (said->mean[0]) ? said->mean[i] : vit ? mean[i] : 127.f / 255;
-    preprocess->std[i] = !isnan (said->std[0]) ? said->std[i] : vit ? std[i] : 128.f / 255;
+    preprocess->mean[i] = !isnan (said->mean[0]) ? said->mean[i] : lite ? 127.f / 255 : mean[i];
+    preprocess->std[i] = !isnan (said->std[0]) ? said->std[i] : lite ? 128.f / 255 : std[i];
   }
   if (isnan (said->mean[0]) || isnan (said->std[0]))
     warn (warnings, "no configuration tells mean and standard deviation of the pixels: %s assumed",
-          vit ? "OpenAI's" : "those of EfficientNet-Lite, 127/255 and 128/255,");
+          lite ? "those of EfficientNet-Lite, 127/255 and 128/255," : "OpenAI's");
 }
 
 static gboolean
@@ -494,7 +537,7 @@ clip_config_read (ClipConfig *config, ClipWeights *weights, const char *name,
       return FALSE;
   }
   if (!apply_sizes (config, weights, &said, what, warnings, error) ||
-      (config->image.kind == CLIP_IMAGE_VIT &&
+      (config->image.kind != CLIP_IMAGE_EFFICIENTNET &&
        !apply_image_heads (config, &said, what, warnings, error)) ||
       !apply_text_heads (config, &said, what, warnings, error))
     return FALSE;

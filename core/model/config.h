@@ -4,20 +4,21 @@
 #pragma once
 #include "core/model/weights.h"
 
-typedef enum { CLIP_ACTIVATION_QUICK_GELU, CLIP_ACTIVATION_GELU, CLIP_ACTIVATION_RELU6 } ClipActivation;
+typedef enum { CLIP_ACTIVATION_QUICK_GELU, CLIP_ACTIVATION_GELU, CLIP_ACTIVATION_RELU6, CLIP_ACTIVATION_RELU } ClipActivation;
 const char *clip_activation_name (ClipActivation activation);
 
-typedef enum { CLIP_IMAGE_VIT, CLIP_IMAGE_EFFICIENTNET } ClipImageKind;
+typedef enum { CLIP_IMAGE_VIT, CLIP_IMAGE_EFFICIENTNET, CLIP_IMAGE_RESNET } ClipImageKind;
 typedef enum { CLIP_TEXT_CLIP, CLIP_TEXT_BERT } ClipTextKind;
 
 typedef struct {
   ClipImageKind kind;
   int image_size;              /* R */
   int patch_size;              /* P; 0 for convolutional towers */
-  int width, layers, heads;    /* C, blocks, H (C / head width) */
+  int width, layers, heads;    /* C, blocks, H (C / head width; of a ResNet's pooling 32·C / head width) */
   int mlp_width;               /* rows of c_fc: 4·C usually */
   ClipActivation activation;
-  float norm_epsilon;          /* LayerNorm 1e-5; BatchNorm of EfficientNet 1e-3 */
+  float norm_epsilon;          /* LayerNorm 1e-5; BatchNorm of ResNet 1e-5, of EfficientNet 1e-3 */
+  int stages[4];               /* ResNet: blocks of each stage, layers in all */
 } ClipImageConfig;
 
 typedef struct {

@@ -36,6 +36,7 @@ static GHashTable *models; /* key → ClipModel, or NULL while it is being loade
 
 static ClipTower *(*const image_towers[]) (ClipWeights *, const ClipConfig *, GError **) = {
   [CLIP_IMAGE_VIT] = clip_vit_new,
+  [CLIP_IMAGE_RESNET] = clip_resnet_new,
   [CLIP_IMAGE_EFFICIENTNET] = clip_efficientnet_new,
 };
 static ClipTower *(*const text_towers[]) (ClipWeights *, const ClipConfig *, GError **) = {

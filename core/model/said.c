@@ -89,7 +89,6 @@ static const Number openclip_numbers[] = {
   { "model_cfg/vision_cfg", "image_size", CLIP_SAYS_IMAGE_SIZE, 1 },
   { "model_cfg/vision_cfg", "patch_size", CLIP_SAYS_PATCH_SIZE, 1 },
   { "model_cfg/vision_cfg", "width", CLIP_SAYS_IMAGE_WIDTH, 1 },
-  { "model_cfg/vision_cfg", "layers", CLIP_SAYS_IMAGE_LAYERS, 1 },
   { "model_cfg/vision_cfg", "head_width", CLIP_SAYS_IMAGE_HEAD_WIDTH, 1 },
   { "model_cfg/text_cfg", "context_length", CLIP_SAYS_CONTEXT_LENGTH, 1 },
   { "model_cfg/text_cfg", "vocab_size", CLIP_SAYS_VOCAB_SIZE, 1 },
@@ -372,17 +371,38 @@ read_square (int *size, JsonObject *object, const char *name, const char *what, 
   return TRUE;
 }
 
+/* A number of blocks, or an array of the numbers in four stages. */
+static gboolean
+read_layers (ClipSaid *said, JsonObject *vision, const char *what, GError **error)
+{
+  JsonNode *node = vision ? json_object_get_member (vision, "layers") : NULL;
+  if (!node || !JSON_NODE_HOLDS_ARRAY (node))
+    return clip_json_get_int (vision, "layers", 1, MAX_SIZE, &said->n[CLIP_SAYS_IMAGE_LAYERS], what,
+                              error);
+  JsonArray *stages = json_node_get_array (node);
+  const guint n = json_array_get_length (stages);
+  for (guint i = 0; i < 4 && n == 4; i++)
+    said->n[CLIP_SAYS_IMAGE_STAGE_1 + i] = element (stages, i);
+  for (guint i = 0; i < 4; i++) {
+    if (said->n[CLIP_SAYS_IMAGE_STAGE_1 + i] < 1)
+      return clip_fail (error, CLIP_ERROR_CONFIG,
+                        "%s: layers is an array of %u, expected four numbers of blocks", what, n);
+  }
+  return TRUE;
+}
+
 /* ---------------------------------------------------------------------------------- formats */
 
 static gboolean
 read_openclip (ClipSaid *said, JsonObject *root, gboolean defaults, const char *what,
                GError **error)
 {
-  JsonObject *model, *preprocess, *text, *hf_text;
+  JsonObject *model, *preprocess, *vision, *text, *hf_text;
   const char *pool_type = "argmax";
   gboolean quick_gelu = FALSE, has_quick_gelu;
   if (!find_section (root, "model_cfg", &model, what, error) ||
       !find_section (root, "preprocess_cfg", &preprocess, what, error) ||
+      !find_section (root, "model_cfg/vision_cfg", &vision, what, error) ||
       !find_section (root, "model_cfg/text_cfg", &text, what, error) ||
       !find_section (root, "model_cfg/text_cfg/hf_model_config", &hf_text, what, error) ||
       !clip_json_get_string (text, "pool_type", &pool_type, what, error) ||
@@ -406,7 +426,8 @@ read_openclip (ClipSaid *said, JsonObject *root, gboolean defaults, const char *
     return FALSE;
   if (!g_str_equal (pool_type, "eos")) /* it counts for no other */
     said->n[CLIP_SAYS_END_TOKEN] = CLIP_UNSAID;
-  return read_fractions (said, root, openclip_fractions, what, error) &&
+  return read_layers (said, vision, what, error) &&
+         read_fractions (said, root, openclip_fractions, what, error) &&
          read_choices (said, root, openclip_choices, what, error) &&
          read_colours (said, preprocess, "mean", "std", what, error) &&
          read_square (&said->n[CLIP_SAYS_PREPROCESS_SIZE], preprocess, "size", what, error);

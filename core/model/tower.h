@@ -19,6 +19,7 @@ struct _ClipTower {
 
 /* Each takes what it needs from @weights, which must outlive the tower; NULL with @error. */
 ClipTower *clip_vit_new (ClipWeights *weights, const ClipConfig *config, GError **error);
+ClipTower *clip_resnet_new (ClipWeights *weights, const ClipConfig *config, GError **error);
 ClipTower *clip_efficientnet_new (ClipWeights *weights, const ClipConfig *config, GError **error);
 ClipTower *clip_text_new (ClipWeights *weights, const ClipConfig *config, GError **error);
 ClipTower *clip_bert_new (ClipWeights *weights, const ClipConfig *config, GError **error);

@@ -13,15 +13,19 @@
 
 typedef struct {
   const char *name;
-  int image_size, patch, width, layers, heads; /* patch 0: EfficientNet-Lite0 */
+  ClipImageKind kind; /* EfficientNet: Lite0 */
+  int image_size, patch, width, layers, heads, mlp_width;
   ClipDtype dtype;
+  int stages[4];
 } Case;
 
 static const Case cases[] = {
-  { "vit-b-32-f32", 224, 32, 768, 12, 12, CLIP_DTYPE_F32 },
-  { "vit-b-32-f16", 224, 32, 768, 12, 12, CLIP_DTYPE_F16 },
-  { "lite0-160", 160, 0, 0, 0, 0, CLIP_DTYPE_F16 },
-  { "lite0-224", 224, 0, 0, 0, 0, CLIP_DTYPE_F16 },
+  { "vit-b-32-f32", CLIP_IMAGE_VIT, 224, 32, 768, 12, 12, 3072, CLIP_DTYPE_F32 },
+  { "vit-b-32-f16", CLIP_IMAGE_VIT, 224, 32, 768, 12, 12, 3072, CLIP_DTYPE_F16 },
+  { "rn50-f16", CLIP_IMAGE_RESNET, 224, 0, 64, 16, 32, 0, CLIP_DTYPE_F16, { 3, 4, 6, 3 } },
+  { "rn-64", CLIP_IMAGE_RESNET, 64, 0, 32, 8, 16, 0, CLIP_DTYPE_F32, { 2, 2, 2, 2 } },
+  { "lite0-160", CLIP_IMAGE_EFFICIENTNET, 160, 0, 0, 0, 0, 0, CLIP_DTYPE_F16 },
+  { "lite0-224", CLIP_IMAGE_EFFICIENTNET, 224, 0, 0, 0, 0, 0, CLIP_DTYPE_F16 },
 };
 
 #define EMBED_DIM 512
@@ -57,25 +61,64 @@ lite_flops (int size)
   return 2 * (sum + n * n * in * 1280 + 1280 * EMBED_DIM);
 }
 
+static double
+resnet_flops (const Case *c)
+{
+  const double width = c->width, half = width / 2, tokens = pow (c->image_size / 32, 2) + 1;
+  double n = c->image_size / 2, in = width,
+         sum = n * n * 9 * (3 * half + half * half + half * width);
+  n /= 2;
+  for (int s = 0; s < 4; s++) {
+    const double planes = c->width << s, out = 4 * planes;
+    for (int i = 0; i < c->stages[s]; i++) {
+      sum += n * n * (in * planes + 9 * planes * planes);
+      n = s > 0 && i == 0 ? n / 2 : n;
+      sum += n * n * (planes * out + (i == 0 ? in * out : 0));
+      in = out;
+    }
+  }
+  return 2 * (sum + (2 * tokens + 1) * in * in + in * EMBED_DIM);
+}
+
+static double
+flops_of (const Case *c)
+{
+  switch (c->kind) {
+  case CLIP_IMAGE_VIT:
+    return vit_flops (c);
+  case CLIP_IMAGE_RESNET:
+    return resnet_flops (c);
+  default:
+    return lite_flops (c->image_size);
+  }
+}
+
 static ClipTower *
 make_tower (const Case *c, ClipWeights **weights)
 {
   g_autoptr (GError) error = NULL;
   RandomModel model = random_model ();
-  if (c->patch)
+  if (c->kind == CLIP_IMAGE_VIT)
     random_vit (&model, c->dtype, c->image_size / c->patch, c->patch, c->width, c->layers,
                 4 * c->width, EMBED_DIM);
+  else if (c->kind == CLIP_IMAGE_RESNET)
+    random_resnet (&model, c->dtype, c->width, c->stages, c->image_size / 32, EMBED_DIM);
   else
     random_efficientnet (&model, c->dtype, 32, random_lite0, 1280, EMBED_DIM);
   *weights = random_weights (&model);
   random_model_clear (&model);
+  static ClipTower *(*const towers[]) (ClipWeights *, const ClipConfig *, GError **) = {
+    [CLIP_IMAGE_VIT] = clip_vit_new,
+    [CLIP_IMAGE_RESNET] = clip_resnet_new,
+    [CLIP_IMAGE_EFFICIENTNET] = clip_efficientnet_new,
+  };
   ClipConfig config = {
     .embed_dim = EMBED_DIM,
-    .image = { c->patch ? CLIP_IMAGE_VIT : CLIP_IMAGE_EFFICIENTNET, c->image_size, c->patch,
-               c->width, c->layers, c->heads, 4 * c->width, CLIP_ACTIVATION_QUICK_GELU,
-               c->patch ? 1e-5f : 1e-3f },
+    .image = { c->kind, c->image_size, c->patch, c->width, c->layers, c->heads, c->mlp_width,
+               CLIP_ACTIVATION_QUICK_GELU, c->kind == CLIP_IMAGE_EFFICIENTNET ? 1e-3f : 1e-5f },
   };
-  ClipTower *tower = (c->patch ? clip_vit_new : clip_efficientnet_new) (*weights, &config, &error);
+  memcpy (config.image.stages, c->stages, sizeof c->stages);
+  ClipTower *tower = towers[c->kind](*weights, &config, &error);
   g_assert_no_error (error);
   return tower;
 }
@@ -105,10 +148,9 @@ measure (const Case *c, const ClipTower *tower, int batch, int threads)
     best_cpu = MIN (best_cpu, seconds (CLOCK_PROCESS_CPUTIME_ID) - start_cpu);
     total += elapsed;
   }
-  const double flops = c->patch ? vit_flops (c) : lite_flops (c->image_size);
   printf ("%-14s batch %d  threads %d  %8.3f ms/image  %8.3f ms of processor time  %6.1f GFLOP/s\n",
           c->name, batch, threads, best * 1e3 / batch, best_cpu * 1e3 / batch,
-          flops * batch / best * 1e-9);
+          flops_of (c) * batch / best * 1e-9);
   fflush (stdout);
   clip_threads_free (session.threads);
   clip_arena_clear (&session.arena);

@@ -2,7 +2,7 @@
 /*
  * model/config: whatever the configuration files beside a checkpoint say, there is an error, or a configuration in which
  * every number can be computed with. An input is one source or several with a NUL between: a byte of choices, then JSON.
- * The bits: 0–1 the format, 2 tentative, 3 (of the first source) the other model.
+ * The bits: 0–1 the format, 2 tentative, 3–4 (of the first source) which model.
  */
 #include "core/model/config.h"
 #include "tests/fuzz/fuzz.h"
@@ -50,6 +50,20 @@ static const Row lite[] = {
   { "text.proj.2.weight", { 8, 8 } },
 };
 
+static const Row resnet[] = {
+  { "visual.layer1.0.conv1.weight", { 4, 8, 1, 1 } },
+  { "visual.layer2.0.conv1.weight", { 8, 16, 1, 1 } },
+  { "visual.layer3.0.conv1.weight", { 16, 32, 1, 1 } },
+  { "visual.layer4.0.conv1.weight", { 32, 64, 1, 1 } },
+  { "visual.attnpool.positional_embedding", { 5, 128 } },
+  { "visual.attnpool.c_proj.weight", { 8, 128 } },
+  { "token_embedding.weight", { 10, 64 } },
+  { "positional_embedding", { 6, 64 } },
+  { "transformer.resblocks.0.attn.in_proj_weight", { 192, 64 } },
+  { "transformer.resblocks.0.mlp.c_fc.weight", { 256, 64 } },
+  { "text_projection", { 64, 8 } },
+};
+
 /* A safetensors file with these tensors, all zeros, in bytes. */
 static GBytes *
 make_file (const Row *rows, guint n)
@@ -88,8 +102,9 @@ check (const ClipConfig *config)
   const ClipPreprocessConfig *preprocess = &config->preprocess;
 
   g_assert (image->image_size >= 1 && image->image_size <= 32768);
-  if (image->kind == CLIP_IMAGE_VIT)
-    g_assert (image->heads >= 1 && image->width % image->heads == 0);
+  if (image->kind != CLIP_IMAGE_EFFICIENTNET)
+    g_assert (image->heads >= 1 &&
+              (image->kind == CLIP_IMAGE_RESNET ? 32 : 1) * image->width % image->heads == 0);
   g_assert (text->heads >= 1 && text->width % text->heads == 0);
   g_assert (text->context_length >= 1 && text->pad_token >= 0 &&
             text->pad_token < text->vocab_size);
@@ -105,17 +120,18 @@ check (const ClipConfig *config)
 int
 LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
-  static GBytes *files[2];
+  static GBytes *files[4];
   if (!files[0]) {
     files[0] = make_file (vit, G_N_ELEMENTS (vit));
-    files[1] = make_file (lite, G_N_ELEMENTS (lite));
+    files[1] = files[3] = make_file (lite, G_N_ELEMENTS (lite));
+    files[2] = make_file (resnet, G_N_ELEMENTS (resnet));
   }
   if (size == 0)
     return 0;
 
   g_autoptr (GError) error = NULL;
   g_autoptr (GPtrArray) warnings = g_ptr_array_new_with_free_func (g_free);
-  ClipCheckpoint *checkpoint = clip_checkpoint_parse (files[data[0] >> 3 & 1], "fuzz", &error);
+  ClipCheckpoint *checkpoint = clip_checkpoint_parse (files[data[0] >> 3 & 3], "fuzz", &error);
   g_assert_no_error (error);
   g_autoptr (ClipWeights) weights = clip_weights_new (checkpoint, &error);
   g_assert_no_error (error);

@@ -171,7 +171,7 @@ seed("labels", "blank-lines", "a\n\n\nb\n")
 
 # -------------------------------------------------------------------------------------------------------------- config
 
-HUGGINGFACE, PREPROCESSOR, OPENCLIP, OVERRIDE, TENTATIVE, LITE = 0, 1, 2, 3, 4, 8
+HUGGINGFACE, PREPROCESSOR, OPENCLIP, OVERRIDE, TENTATIVE, LITE, RESNET = 0, 1, 2, 3, 4, 8, 16
 
 
 def config(name, *sources):
@@ -198,9 +198,14 @@ LITE_OPEN = {"model_cfg": {"embed_dim": 8,
                                         "context_length": 12, "vocab_size": 10, "heads": 2}},
              "preprocess_cfg": {"size": [160, 160], "mean": [0.49804, 0.49804, 0.49804], "std": [0.50196, 0.50196, 0.50196],
                                 "interpolation": "bicubic", "resize_mode": "shortest"}}
+RESNET_OPEN = {"model_cfg": {"embed_dim": 8, "vision_cfg": {"image_size": 64, "layers": [1, 1, 1, 1], "width": 4,
+                                                            "patch_size": None, "head_width": 32},
+                             "text_cfg": OPEN["model_cfg"]["text_cfg"]}}
 config("huggingface", (HUGGINGFACE, HF), (PREPROCESSOR, PRE))
 config("openclip", (OPENCLIP, OPEN))
 config("openclip-lite", (OPENCLIP | LITE, LITE_OPEN))
+config("openclip-resnet", (OPENCLIP | RESNET, RESNET_OPEN))
+config("layers", (OPENCLIP | RESNET, {"model_cfg": {"vision_cfg": {"layers": [1, -1, 1e300, []]}}}))
 config("override", (OPENCLIP, OPEN), (OVERRIDE, {"model_cfg": {"quick_gelu": False, "vision_cfg": {"heads": 4}}}))
 config("tentative", (TENTATIVE | HUGGINGFACE, {**HF, "projection_dim": 9}))
 config("contradiction", (OPENCLIP, {"model_cfg": {"embed_dim": 9}}))

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Image tower: CLIP's ModifiedResNet (Radford et al. 2021, after He et al. 2016): three convolutions before the first
+ * stage, pictures are halved by 2×2 means instead of strides, and attention pools at the end. Pictures are [row, column,
+ * channel]; every BatchNorm is folded into its convolution while loading.
+ *
+ *   x = relu (conv1 (pixels))                              3×3, stride 2                [R/2, R/2, C/2]
+ *   x = halve (relu (conv3 (relu (conv2 (x)))))            3×3                          [R/4, R/4, C]
+ *   for each block, n×n, that halves in front of stages 2 to 4 (s = 2) and does not elsewhere (s = 1)
+ *     inner = relu (conv2 (relu (conv1 (x))))              1×1, 3×3                     [n, n, P]
+ *     x = relu (shortcut (x) + conv3 (halve (inner)))      1×1                          [n/s, n/s, 4·P]
+ *     where shortcut (x) = x, or downsample (halve (x))    1×1
+ *   tokens = concat (mean over positions of x, x) + position                            [T, F], T = (R/32)² + 1, F = 32·C
+ *   feature = c_proj (MHA (q_proj (tokens[0]), k_proj (tokens), v_proj (tokens)))       [E]
+ *
+ * The numbers of blocks and all widths come from the tensors; 4·P and F = 32·C are what published towers have.
+ */
+#include "core/model/attention.h"
+#include "core/model/conv.h"
+
+#include <string.h>
+
+#define MAX_BATCH 8
+/* Floats of pictures that are computed together: RN50's eight images are 77 MB, RN50x64's one as many. */
+#define MAX_FLOATS (32 << 20)
+
+typedef struct {
+  int size;              /* n */
+  gboolean halves;       /* s = 2 */
+  ClipLinear conv1;      /* [P, in] */
+  ClipLinear conv2;      /* [P, 3·3·P] */
+  ClipLinear conv3;      /* [out, P] */
+  ClipLinear downsample; /* [out, in]; no rows: x is added as it is */
+} Block;
+
+typedef struct {
+  ClipTower tower;
+  int embed_dim;
+  ClipStem stem;           /* conv1: [C/2, 3·3·3] */
+  ClipLinear conv2, conv3; /* [C/2, 3·3·C/2], [C, 3·3·C/2] */
+  int n_blocks;
+  Block *blocks;
+  int tokens, features, heads;      /* T, F, H */
+  const float *position;            /* [T, F] */
+  ClipLinear q_proj;                /* [F, F] */
+  ClipLinear kv_proj[2];            /* [F, F] each */
+  ClipLinear c_proj;                /* [E, F] */
+  gsize outer_floats, inner_floats; /* the most any picture outside of blocks and inside has */
+  gsize scratch_floats;
+} ResNet;
+
+typedef struct {
+  float *x, *y;        /* [B, n, n, 4·P]: a block's input and output, in turns */
+  float *a, *b;        /* [B, n, n, P]: within a block */
+  float *tokens;       /* [B, T, F] */
+  float *kv;           /* [B, T, 2·F] */
+  float *q, *attended; /* [B, F] */
+  int *start;          /* [B + 1] */
+} Workspace;
+
+static void
+layout (ClipArena *arena, Workspace *w, const ResNet *net, int batch)
+{
+  const gsize rows = (gsize) batch * net->tokens, features = net->features;
+  w->x = clip_arena_floats (arena, batch * net->outer_floats);
+  w->y = clip_arena_floats (arena, batch * net->outer_floats);
+  w->a = clip_arena_floats (arena, batch * net->inner_floats);
+  w->b = clip_arena_floats (arena, batch * net->inner_floats);
+  w->tokens = clip_arena_floats (arena, rows * features);
+  w->kv = clip_arena_floats (arena, rows * 2 * features);
+  w->q = clip_arena_floats (arena, batch * features);
+  w->attended = clip_arena_floats (arena, batch * features);
+  w->start = clip_arena_take (arena, (batch + 1) * sizeof (int));
+}
+
+/* ----------------------------------------------------------------------------------------------------------- blocks */
+
+static void
+run_stem (ClipSession *session, const ResNet *net, Workspace *w, const float *pixels, int batch)
+{
+  const int n = net->stem.out_size;
+  clip_stem_run (session, w->a, pixels, &net->stem, batch, CLIP_LINEAR_RELU);
+  clip_conv3 (session, w->b, w->a, &net->conv2, n, batch, CLIP_LINEAR_RELU);
+  clip_conv3 (session, w->y, w->b, &net->conv3, n, batch, CLIP_LINEAR_RELU);
+  clip_halve (session, w->x, w->y, n, net->conv3.weight.rows, batch);
+}
+
+static void
+run_block (ClipSession *session, const Block *block, Workspace *w, int batch)
+{
+  const int n = block->size, in = block->conv1.weight.cols, inner = block->conv1.weight.rows,
+            out = block->conv3.weight.rows;
+  const int all = batch * n * n, positions = block->halves ? all / 4 : all;
+  clip_linear (session, w->a, inner, w->x, in, &block->conv1, 1, all, CLIP_LINEAR_RELU);
+  clip_conv3 (session, w->b, w->a, &block->conv2, n, batch, CLIP_LINEAR_RELU);
+  const float *x = w->x, *middle = w->b;
+  if (block->halves) {
+    clip_halve (session, w->a, w->b, n, inner, batch);
+    clip_halve (session, w->b, w->x, n, in, batch);
+    x = w->b;
+    middle = w->a;
+  }
+  if (block->downsample.weight.rows) {
+    clip_linear (session, w->y, out, x, in, &block->downsample, 1, positions, CLIP_LINEAR_STORE);
+    float *y = w->y;
+    w->y = w->x;
+    w->x = y;
+  }
+  clip_linear (session, w->x, out, middle, inner, &block->conv3, 1, positions,
+               CLIP_LINEAR_ADD_RELU);
+}
+
+/* ------------------------------------------------------------------------------------------------------------- tower */
+
+static void
+pool (ClipSession *session, const ResNet *net, Workspace *w, float *out, int batch)
+{
+  const int tokens = net->tokens, positions = tokens - 1, features = net->features;
+  const gsize image = (gsize) tokens * features;
+  for (int b = 0; b < batch; b++) {
+    float *y = w->tokens + b * image;
+    const float *x = w->x + (gsize) b * positions * features;
+    clip_mean_rows (session->kernels, y, x, positions, features);
+    memcpy (y + features, x, (gsize) positions * features * sizeof *y);
+    session->kernels->add (y, net->position, image);
+    w->start[b] = b * tokens;
+  }
+  w->start[batch] = batch * tokens;
+
+  clip_linear (session, w->q, features, w->tokens, image, &net->q_proj, 1, batch,
+               CLIP_LINEAR_STORE);
+  clip_linear (session, w->kv, 2 * features, w->tokens, features, net->kv_proj, 2, batch * tokens,
+               CLIP_LINEAR_STORE);
+  const ClipSequences sequences = { batch, w->start };
+  const ClipAttention attention = {
+    .y = w->attended,
+    .y_stride = features,
+    .q = w->q,
+    .q_stride = features,
+    .k = w->kv,
+    .v = w->kv + features,
+    .kv_stride = 2 * features,
+    .keys = &sequences,
+    .one_query = TRUE,
+    .heads = net->heads,
+    .head_size = features / net->heads,
+  };
+  clip_attention (session, &attention);
+  clip_linear (session, out, net->embed_dim, w->attended, features, &net->c_proj, 1, batch,
+               CLIP_LINEAR_STORE);
+}
+
+static void
+forward (const ClipTower *tower, ClipSession *session, float *out, const void *in, int batch,
+         int length)
+{
+  const ResNet *net = (const ResNet *) tower;
+  Workspace w;
+  ClipArena measure = { 0 };
+  layout (&measure, &w, net, batch);
+  clip_arena_reserve (&session->arena, measure.used);
+  layout (&session->arena, &w, net, batch);
+  clip_session_reserve_scratch (session, net->scratch_floats);
+
+  run_stem (session, net, &w, in, batch);
+  for (int i = 0; i < net->n_blocks; i++)
+    run_block (session, &net->blocks[i], &w, batch);
+  pool (session, net, &w, out, batch);
+}
+
+static void
+net_free (ClipTower *tower)
+{
+  ResNet *net = (ResNet *) tower;
+  g_free (net->blocks);
+  g_free (net);
+}
+
+/* ----------------------------------------------------------------------------------------------------------- binding */
+
+#define VISUAL "visual."
+#define POOL VISUAL "attnpool."
+#define TAPS 9
+
+static void
+need (ResNet *net, gsize outer, gsize inner, gsize scratch)
+{
+  net->outer_floats = MAX (net->outer_floats, outer);
+  net->inner_floats = MAX (net->inner_floats, inner);
+  net->scratch_floats = MAX (net->scratch_floats, scratch);
+}
+
+/* What a convolution makes; 0 with a failure. */
+static int
+channels_of (ClipWeights *weights, const char *prefix, const char *conv)
+{
+  int n = 0;
+  g_autofree char *tensor = g_strconcat (prefix, conv, ".weight", NULL);
+  if (!clip_conv_outputs (weights, &n, tensor))
+    clip_weights_fail (weights, CLIP_ERROR_TENSOR, "tensor %s: missing or empty", tensor);
+  return n;
+}
+
+static ClipLinear
+bind_conv (ClipWeights *weights, int out, int in, int taps, float epsilon, const char *prefix,
+           const char *conv, const char *norm)
+{
+  g_autofree char *conv_name = g_strconcat (prefix, conv, NULL),
+                  *norm_name = g_strconcat (prefix, norm, NULL);
+  return clip_bind_conv (weights, out, in * taps, taps, epsilon, conv_name, norm_name);
+}
+
+/* Returns the channels that leave it. */
+static int
+bind_stem (ResNet *net, ClipWeights *weights, int size, float epsilon)
+{
+  const int half = channels_of (weights, VISUAL, "conv1"),
+            width = channels_of (weights, VISUAL, "conv3"), n = size / 2;
+  net->stem = (ClipStem){
+    .conv = clip_bind_conv (weights, half, 3 * TAPS, 1, epsilon, VISUAL "conv1", VISUAL "bn1"),
+    .size = size,
+    .out_size = n,
+    .pad = 1,
+  };
+  net->conv2 = bind_conv (weights, half, half, TAPS, epsilon, VISUAL, "conv2", "bn2");
+  net->conv3 = bind_conv (weights, width, half, TAPS, epsilon, VISUAL, "conv3", "bn3");
+  if (!clip_weights_ok (weights, NULL))
+    return 0;
+  need (net, (gsize) n * n * width, (gsize) n * n * half, clip_stem_scratch (&net->stem));
+  need (net, 0, 0, MAX (clip_conv3_scratch (&net->conv2, n), clip_conv3_scratch (&net->conv3, n)));
+  return width;
+}
+
+/* A block that halves, or whose output is not as wide as its input, has a convolution on its shortcut. */
+static void
+bind_block (ResNet *net, Block *block, ClipWeights *weights, float epsilon, int in,
+            const char *prefix)
+{
+  const int inner = channels_of (weights, prefix, "conv1"),
+            out = channels_of (weights, prefix, "conv3"), n = block->size;
+  block->conv1 = bind_conv (weights, inner, in, 1, epsilon, prefix, "conv1", "bn1");
+  block->conv2 = bind_conv (weights, inner, inner, TAPS, epsilon, prefix, "conv2", "bn2");
+  block->conv3 = bind_conv (weights, out, inner, 1, epsilon, prefix, "conv3", "bn3");
+  if (block->halves || out != in)
+    block->downsample =
+        bind_conv (weights, out, in, 1, epsilon, prefix, "downsample.0", "downsample.1");
+  if (!clip_weights_ok (weights, NULL))
+    return;
+  const gsize positions = (gsize) n * n, left = block->halves ? positions / 4 : positions;
+  need (net, MAX (positions * in, left * out), MAX (positions * inner, left * in),
+        MAX (clip_conv3_scratch (&block->conv2, n), clip_linear_scratch (MAX (in, inner))));
+}
+
+/* Returns the channels of the last picture. */
+static int
+bind_trunk (ResNet *net, ClipWeights *weights, const ClipImageConfig *image)
+{
+  int channels = bind_stem (net, weights, image->image_size, image->norm_epsilon),
+      size = image->image_size / 4;
+  net->blocks = g_new0 (Block, image->layers);
+  for (guint stage = 0; stage < G_N_ELEMENTS (image->stages); stage++) {
+    for (int i = 0; i < image->stages[stage] && clip_weights_ok (weights, NULL); i++) {
+      g_autofree char *prefix = g_strdup_printf (VISUAL "layer%u.%d.", stage + 1, i);
+      Block *block = &net->blocks[net->n_blocks++];
+      block->size = size;
+      block->halves = stage > 0 && i == 0;
+      bind_block (net, block, weights, image->norm_epsilon, channels, prefix);
+      channels = block->conv3.weight.rows;
+      size = block->halves ? size / 2 : size;
+    }
+  }
+  return channels;
+}
+
+static void
+bind_pool (ResNet *net, ClipWeights *weights)
+{
+  const int features = net->features;
+  net->position =
+      clip_weights_floats (weights, (gsize) net->tokens * features, POOL "positional_embedding");
+  net->q_proj = clip_bind_linear (weights, features, features, POOL "q_proj");
+  net->kv_proj[0] = clip_bind_linear (weights, features, features, POOL "k_proj");
+  net->kv_proj[1] = clip_bind_linear (weights, features, features, POOL "v_proj");
+  net->c_proj = clip_bind_linear (weights, net->embed_dim, features, POOL "c_proj");
+  clip_linear_pack (weights, &net->q_proj);
+  clip_linear_pack (weights, &net->kv_proj[0]);
+  clip_linear_pack (weights, &net->kv_proj[1]);
+  clip_linear_pack (weights, &net->c_proj);
+  need (net, 0, 0,
+        MAX (clip_linear_scratch (features),
+             clip_attention_scratch (net->tokens, features / net->heads)));
+}
+
+ClipTower *
+clip_resnet_new (ClipWeights *weights, const ClipConfig *config, GError **error)
+{
+  const ClipImageConfig *image = &config->image;
+  const int grid = image->image_size / 32;
+  ResNet *net = g_new0 (ResNet, 1);
+  *net = (ResNet){
+    .tower = { "resnet", MAX_BATCH, forward, net_free },
+    .embed_dim = config->embed_dim,
+    .tokens = grid * grid + 1,
+    .features = 32 * image->width,
+    .heads = image->heads,
+  };
+  const int channels = bind_trunk (net, weights, image);
+  if (channels != net->features)
+    clip_weights_fail (weights, CLIP_ERROR_TENSOR,
+                       "its last block has %d channels, expected %d, 32 times those of the first",
+                       channels, net->features);
+  bind_pool (net, weights);
+  if (!clip_weights_ok (weights, error)) {
+    net_free (&net->tower);
+    return NULL;
+  }
+  const gsize floats = 2 * (net->outer_floats + net->inner_floats);
+  net->tower.max_batch = CLAMP (MAX_FLOATS / floats, 1, MAX_BATCH);
+  return &net->tower;
+}
