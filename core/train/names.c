@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "core/train/names.h"
+#include "core/base/bytes.h"
+#include "core/base/error.h"
+#include "core/train/random.h"
+
+#include <string.h>
+
+#define MAX_CLASSES 1000000
+
+static const char *const kind_names[CLIP_NAME_KINDS] = {
+  [CLIP_NAME] = "name", [CLIP_HYPERNYM] = "hypernym", [CLIP_GLOSS] = "gloss"
+};
+
+struct _ClipNames {
+  int n_classes;
+  GPtrArray *texts;   /* char * */
+  GPtrArray *classes; /* GArray of int for each text: what it is true of, whatever the kind */
+  GPtrArray *of[CLIP_NAME_KINDS]; /* [K] GArray of guint: the texts of that kind of each class */
+};
+
+static void
+unref_array (gpointer array)
+{
+  if (array)
+    g_array_unref (array);
+}
+
+static ClipNames *
+names_new (void)
+{
+  ClipNames *names = g_new0 (ClipNames, 1);
+  names->texts = g_ptr_array_new_with_free_func (g_free);
+  names->classes = g_ptr_array_new_with_free_func (unref_array);
+  for (int kind = 0; kind < CLIP_NAME_KINDS; kind++)
+    names->of[kind] = g_ptr_array_new_with_free_func (unref_array);
+  return names;
+}
+
+void
+clip_names_free (ClipNames *names)
+{
+  if (!names)
+    return;
+  g_ptr_array_unref (names->texts);
+  g_ptr_array_unref (names->classes);
+  for (int kind = 0; kind < CLIP_NAME_KINDS; kind++)
+    g_ptr_array_unref (names->of[kind]);
+  g_free (names);
+}
+
+/* ---------------------------------------------------------------------------------------- file */
+
+/* The array at @index, made where there is none yet. */
+static GArray *
+array_at (GPtrArray *arrays, guint index)
+{
+  if (index >= arrays->len)
+    g_ptr_array_set_size (arrays, index + 1);
+  if (!arrays->pdata[index])
+    arrays->pdata[index] = g_array_new (FALSE, FALSE, sizeof (guint));
+  return arrays->pdata[index];
+}
+
+static gboolean
+array_has (const GArray *array, guint value)
+{
+  for (guint i = 0; i < array->len; i++)
+    if (g_array_index (array, guint, i) == value)
+      return TRUE;
+  return FALSE;
+}
+
+static void
+array_add (GArray *array, guint value)
+{
+  if (!array_has (array, value))
+    g_array_append_val (array, value);
+}
+
+static int
+find_kind (const char *word)
+{
+  for (int kind = 0; kind < CLIP_NAME_KINDS; kind++)
+    if (g_str_equal (word, kind_names[kind]))
+      return kind;
+  return -1;
+}
+
+/* @index: text → its number + 1 */
+static gboolean
+add_line (ClipNames *names, GHashTable *index, char *line, const char *path, guint number,
+          GError **error)
+{
+  g_auto (GStrv) field = g_strsplit (line, "\t", 4);
+  guint64 class;
+  if (g_strv_length (field) != 4)
+    return clip_fail (error, CLIP_ERROR_FORMAT,
+                      "%s:%u: %u fields, expected 4 separated by tabs: class, synset, kind, text",
+                      path, number, g_strv_length (field));
+  if (!g_ascii_string_to_unsigned (field[0], 10, 0, MAX_CLASSES - 1, &class, NULL))
+    return clip_fail (error, CLIP_ERROR_FORMAT, "%s:%u: class is \"%s\", expected 0 to %d", path,
+                      number, field[0], MAX_CLASSES - 1);
+  const int kind = find_kind (field[2]);
+  if (kind < 0)
+    return clip_fail (error, CLIP_ERROR_FORMAT,
+                      "%s:%u: kind is \"%s\", expected name, hypernym or gloss", path, number,
+                      field[2]);
+  const char *text = g_strstrip (field[3]);
+  if (!*text)
+    return clip_fail (error, CLIP_ERROR_FORMAT, "%s:%u: the text is empty", path, number);
+
+  guint id = GPOINTER_TO_UINT (g_hash_table_lookup (index, text));
+  if (!id) {
+    char *copy = g_strdup (text);
+    g_ptr_array_add (names->texts, copy);
+    id = names->texts->len;
+    g_hash_table_insert (index, copy, GUINT_TO_POINTER (id));
+  }
+  array_add (array_at (names->classes, id - 1), class);
+  array_add (array_at (names->of[kind], class), id - 1);
+  names->n_classes = MAX (names->n_classes, (int) class + 1);
+  return TRUE;
+}
+
+ClipNames *
+clip_names_load (const char *path, GError **error)
+{
+  g_autoptr (GBytes) bytes = clip_bytes_map (path, error);
+  if (!bytes)
+    return NULL;
+  gsize size;
+  const char *data = g_bytes_get_data (bytes, &size);
+  if (size && !g_utf8_validate (data, size, NULL))
+    return clip_fail_null (error, CLIP_ERROR_FORMAT, "%s: is not valid UTF-8", path);
+
+  g_autofree char *content = g_strndup (data ? data : "", size);
+  g_auto (GStrv) lines = g_strsplit (content, "\n", -1);
+  g_autoptr (GHashTable) index = g_hash_table_new (g_str_hash, g_str_equal);
+  g_autoptr (ClipNames) names = names_new ();
+  for (guint i = 0; lines[i]; i++)
+    if (*lines[i] && *lines[i] != '#' && !add_line (names, index, lines[i], path, i + 1, error))
+      return NULL;
+
+  for (int kind = 0; kind < CLIP_NAME_KINDS; kind++)
+    g_ptr_array_set_size (names->of[kind], names->n_classes);
+  for (int class = 0; class < names->n_classes; class ++)
+    if (!names->of[CLIP_NAME]->pdata[class])
+      return clip_fail_null (error, CLIP_ERROR_FORMAT, "%s: class %d of %d has no name", path,
+                             class, names->n_classes);
+  if (names->n_classes == 0)
+    return clip_fail_null (error, CLIP_ERROR_FORMAT, "%s: holds no texts", path);
+  return g_steal_pointer (&names);
+}
+
+int
+clip_names_get_n_classes (const ClipNames *names)
+{
+  return names->n_classes;
+}
+
+guint
+clip_names_get_n_texts (const ClipNames *names)
+{
+  return names->texts->len;
+}
+
+const char *
+clip_names_get_text (const ClipNames *names, guint text)
+{
+  return names->texts->pdata[text];
+}
+
+/* --------------------------------------------------------------------------------------- draws */
+
+static guint
+pick (const GArray *texts, guint64 *state)
+{
+  return g_array_index (texts, guint, clip_random_below (state, texts->len));
+}
+
+void
+clip_names_draw_of (const ClipNames *names, guint *texts, const int *classes, int n, guint64 *state)
+{
+  for (int i = 0; i < n; i++)
+    texts[i] = pick (names->of[CLIP_NAME]->pdata[classes[i]], state);
+}
+
+static ClipNameKind
+draw_kind (const double share[CLIP_NAME_KINDS], guint64 *state)
+{
+  double sum = 0, x;
+  for (int kind = 0; kind < CLIP_NAME_KINDS; kind++)
+    sum += share[kind];
+  x = clip_random_double (state) * sum;
+  for (int kind = 0; kind < CLIP_NAME_KINDS - 1; kind++)
+    if ((x -= share[kind]) < 0)
+      return kind;
+  return CLIP_NAME_KINDS - 1;
+}
+
+/* A kind that the class lacks is replaced by a name, which every class has. A text that was drawn before is drawn again;
+ * where nearly all are in use, the next free one is taken. */
+void
+clip_names_draw (const ClipNames *names, guint *texts, int n, const double share[CLIP_NAME_KINDS],
+                 guint64 *state)
+{
+  g_return_if_fail (n <= (int) names->texts->len);
+  g_autofree guint8 *used = g_new0 (guint8, names->texts->len);
+  for (int i = 0; i < n; i++) {
+    guint text = 0;
+    for (int attempt = 0; attempt < 32; attempt++) {
+      const guint class = clip_random_below (state, names->n_classes);
+      const GArray *of = names->of[draw_kind (share, state)]->pdata[class];
+      text = pick (of ? of : names->of[CLIP_NAME]->pdata[class], state);
+      if (!used[text])
+        break;
+    }
+    while (used[text])
+      text = (text + 1) % names->texts->len;
+    used[text] = TRUE;
+    texts[i] = text;
+  }
+}
+
+void
+clip_names_targets (const ClipNames *names, float *y, const float *p, int batch, const guint *texts,
+                    int n)
+{
+  for (int b = 0; b < batch; b++, p += names->n_classes, y += n) {
+    for (int i = 0; i < n; i++) {
+      const GArray *classes = names->classes->pdata[texts[i]];
+      float sum = 0;
+      for (guint c = 0; c < classes->len; c++)
+        sum += p[g_array_index (classes, guint, c)];
+      y[i] = sum;
+    }
+  }
+}
