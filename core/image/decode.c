@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * bytes → gdk-pixbuf (libjpeg, libpng …) → R G B [height, width, 3]
+ *
+ * Where libjpeg is the same, pixels are those of Pillow's convert ("RGB"): gray is repeated, alpha left out, palettes and
+ * CMYK resolved, 16 bits cut to 8.
+ */
+#include "core/image/decode.h"
+#include "core/base/error.h"
+
+#include <gdk-pixbuf/gdk-pixbuf.h>
+#include <string.h>
+
+#define MAX_SIDE 32768
+#define MAX_PIXELS ((gint64) 1 << 28)
+
+void
+clip_picture_clear (ClipPicture *picture)
+{
+  g_free (picture->pixels);
+  *picture = (ClipPicture){ 0 };
+}
+
+typedef struct {
+  int width, height;
+  gboolean refused;
+} Size;
+
+/* Called before anything of that size is allocated; a size of nothing makes the loader give up. */
+static void
+size_prepared (GdkPixbufLoader *loader, int width, int height, gpointer data)
+{
+  Size *size = data;
+  size->width = width;
+  size->height = height;
+  size->refused = width > MAX_SIDE || height > MAX_SIDE || (gint64) width * height > MAX_PIXELS;
+  if (size->refused)
+    gdk_pixbuf_loader_set_size (loader, 0, 0);
+}
+
+/* Colours as they are stored; alpha is left out. */
+static void
+copy_rgb (ClipPicture *picture, const GdkPixbuf *pixbuf)
+{
+  const int channels = gdk_pixbuf_get_n_channels (pixbuf);
+  const gsize stride = gdk_pixbuf_get_rowstride (pixbuf);
+  const guint8 *in = gdk_pixbuf_read_pixels (pixbuf);
+  picture->width = gdk_pixbuf_get_width (pixbuf);
+  picture->height = gdk_pixbuf_get_height (pixbuf);
+  picture->pixels = g_malloc ((gsize) 3 * picture->width * picture->height);
+  guint8 *out = picture->pixels;
+  for (int y = 0; y < picture->height; y++) {
+    const guint8 *row = in + y * stride;
+    if (channels == 3) {
+      memcpy (out, row, (gsize) 3 * picture->width);
+      out += (gsize) 3 * picture->width;
+      continue;
+    }
+    for (int x = 0; x < picture->width; x++, row += channels, out += 3)
+      memcpy (out, row, 3);
+  }
+}
+
+/* ---------------------------------------------------------------------------------------- cut short
+ *
+ * gdk-pixbuf makes do with the beginning of a file, what is missing being black. Its end tells whether all is there. */
+
+/* n bytes, most significant first */
+static gsize
+number (const guint8 *data, int n)
+{
+  gsize value = 0;
+  for (int i = 0; i < n; i++)
+    value = value << 8 | data[i];
+  return value;
+}
+
+/* Segments: FF, marker, length, contents; then the scan, in which FF D9 is the end and nothing else. */
+static gboolean
+jpeg_is_whole (const guint8 *data, gsize size)
+{
+  gsize at = 2;
+  while (at + 4 <= size && data[at] == 0xff && data[at + 1] != 0xda)
+    at += data[at + 1] == 0xff ? 1 : 2 + number (data + at + 2, 2);
+  for (; at + 2 <= size; at++)
+    if (data[at] == 0xff && data[at + 1] == 0xd9)
+      return TRUE;
+  return FALSE;
+}
+
+/* Chunks: length, type, contents, checksum; the last is IEND. */
+static gboolean
+png_is_whole (const guint8 *data, gsize size)
+{
+  for (gsize at = 8; at + 12 <= size; at += 12 + number (data + at, 4))
+    if (memcmp (data + at + 4, "IEND", 4) == 0)
+      return TRUE;
+  return FALSE;
+}
+
+static gboolean
+is_whole (const guint8 *data, gsize size)
+{
+  if (size >= 3 && memcmp (data, "\xff\xd8\xff", 3) == 0)
+    return jpeg_is_whole (data, size);
+  if (size >= 8 && memcmp (data, "\x89PNG\r\n\x1a\n", 8) == 0)
+    return png_is_whole (data, size);
+  return TRUE;
+}
+
+/* -------------------------------------------------------------------------------------------------- */
+
+gboolean
+clip_picture_decode (ClipPicture *picture, const guint8 *data, gsize size, const char *name,
+                     GError **error)
+{
+  g_autoptr (GdkPixbufLoader) loader = NULL;
+  g_autoptr (GError) reason = NULL;
+  Size found = { 0 };
+  *picture = (ClipPicture){ 0 };
+  if (!is_whole (data, size))
+    return clip_fail (error, CLIP_ERROR_FORMAT,
+                      "%s: picture cannot be decoded: cut short after %" G_GSIZE_FORMAT " bytes",
+                      name, size);
+  loader = gdk_pixbuf_loader_new ();
+  g_signal_connect (loader, "size-prepared", G_CALLBACK (size_prepared), &found);
+
+  /* A loader that was not closed complains when it is freed. */
+  const gboolean written =
+      gdk_pixbuf_loader_write (loader, size ? data : (const guint8 *) "", size, &reason);
+  const gboolean closed = gdk_pixbuf_loader_close (loader, written ? &reason : NULL);
+  if (found.refused)
+    return clip_fail (
+        error, CLIP_ERROR_UNSUPPORTED,
+        "%s: picture of %d×%d pixels, expected at most %d a side and %" G_GINT64_FORMAT " in all",
+        name, found.width, found.height, MAX_SIDE, MAX_PIXELS);
+  const GdkPixbuf *pixbuf = written && closed ? gdk_pixbuf_loader_get_pixbuf (loader) : NULL;
+  if (!pixbuf)
+    return clip_fail (error, CLIP_ERROR_FORMAT, "%s: picture cannot be decoded: %s", name,
+                      reason ? reason->message : "it has no pixels");
+  copy_rgb (picture, pixbuf);
+  return TRUE;
+}
