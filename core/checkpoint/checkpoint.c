@@ -118,6 +118,20 @@ describe_start (const guint8 *data, gsize size)
 }
 
 ClipCheckpoint *
+clip_checkpoint_new (const char *name, const char *container, GBytes *bytes)
+{
+  ClipCheckpoint *checkpoint = g_new0 (ClipCheckpoint, 1);
+  checkpoint->name = g_strdup (name);
+  checkpoint->container = container;
+  checkpoint->bytes = g_bytes_ref (bytes);
+  checkpoint->strings = g_string_chunk_new (4096);
+  checkpoint->tensors = g_array_new (FALSE, FALSE, sizeof (ClipTensor));
+  checkpoint->index = g_hash_table_new (g_str_hash, g_str_equal);
+  checkpoint->metadata = g_hash_table_new (g_str_hash, g_str_equal);
+  return checkpoint;
+}
+
+ClipCheckpoint *
 clip_checkpoint_parse (GBytes *bytes, const char *name, GError **error)
 {
   gsize size;
@@ -133,14 +147,7 @@ clip_checkpoint_parse (GBytes *bytes, const char *name, GError **error)
                            name, size, start);
   }
 
-  g_autoptr (ClipCheckpoint) checkpoint = g_new0 (ClipCheckpoint, 1);
-  checkpoint->name = g_strdup (name);
-  checkpoint->container = container->name;
-  checkpoint->bytes = g_bytes_ref (bytes);
-  checkpoint->strings = g_string_chunk_new (4096);
-  checkpoint->tensors = g_array_new (FALSE, FALSE, sizeof (ClipTensor));
-  checkpoint->index = g_hash_table_new (g_str_hash, g_str_equal);
-  checkpoint->metadata = g_hash_table_new (g_str_hash, g_str_equal);
+  g_autoptr (ClipCheckpoint) checkpoint = clip_checkpoint_new (name, container->name, bytes);
   if (!container->read (checkpoint, data, size, error))
     return NULL;
   return g_steal_pointer (&checkpoint);

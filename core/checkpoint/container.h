@@ -21,6 +21,9 @@ typedef struct {
 
 extern const ClipContainer clip_container_safetensors;
 
+/* An empty one. @container: static; @bytes: what tensors will point into. */
+ClipCheckpoint *clip_checkpoint_new (const char *name, const char *container, GBytes *bytes);
+
 /* The name is copied. CLIP_ERROR_FORMAT for a name that is there already. */
 gboolean clip_checkpoint_add (ClipCheckpoint *checkpoint, const ClipTensor *tensor, GError **error);
 void clip_checkpoint_add_metadata (ClipCheckpoint *checkpoint, const char *key, const char *value);
