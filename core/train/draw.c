@@ -13,6 +13,8 @@ typedef struct {
   ClipTensor tensor;
 } Entry;
 
+#define MAX_BYTES ((gsize) 1 << 38) /* beyond any model that one process trains */
+
 struct _ClipDraws {
   GArray *entries; /* Entry */
 };
@@ -95,7 +97,7 @@ measure (const ClipDraws *draws, gsize *bytes)
         !g_size_checked_add (bytes, *bytes, CLIP_ALIGNMENT))
       return FALSE;
   }
-  return TRUE;
+  return *bytes <= MAX_BYTES;
 }
 
 static guint8 *
