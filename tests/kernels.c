@@ -377,18 +377,19 @@ test_activations_backward (void)
   }
 }
 
+static const struct {
+  int k, stride, width, channels;
+} filters[] = {
+  { 3, 1, 5, 96 }, { 3, 2, 5, 96 }, { 5, 1, 7, 48 }, { 5, 2, 3, 33 }, { 3, 1, 1, 1 },
+  { 3, 2, 9, 17 }, { 7, 1, 4, 20 }, { 1, 1, 4, 16 }, { 5, 1, 2, 7 },
+};
+
 static void
 test_depthwise (void)
 {
-  static const struct {
-    int k, stride, width, channels;
-  } rows[] = {
-    { 3, 1, 5, 96 }, { 3, 2, 5, 96 }, { 5, 1, 7, 48 }, { 5, 2, 3, 33 }, { 3, 1, 1, 1 },
-    { 3, 2, 9, 17 }, { 7, 1, 4, 20 }, { 1, 1, 4, 16 }, { 5, 1, 2, 7 },
-  };
-  for (guint r = 0; r < G_N_ELEMENTS (rows); r++) {
-    const int k = rows[r].k, stride = rows[r].stride, width = rows[r].width,
-              channels = rows[r].channels;
+  for (guint r = 0; r < G_N_ELEMENTS (filters); r++) {
+    const int k = filters[r].k, stride = filters[r].stride, width = filters[r].width,
+              channels = filters[r].channels;
     const int y_stride = channels + 5, in_width = (width - 1) * stride + k;
     g_autofree float *in = g_new (float, k *in_width *channels),
                      *weight = g_new (float, k *k *channels);
@@ -483,6 +484,149 @@ test_gemm (void)
   }
 }
 
+/* ------------------------------------------------------------------------------------------- training, convolutional */
+
+/* One kernel after the other on the same numbers, [rows, n] with strides of their own. */
+static void
+test_maps (void)
+{
+  static const int shapes[][2] = { { 1, 1 },  { 3, 17 },   { 9, 16 },
+                                   { 5, 40 }, { 130, 33 }, { 6, 1025 } };
+  for (guint i = 0; i < G_N_ELEMENTS (shapes); i++) {
+    const int r = shapes[i][0], n = shapes[i][1], stride = n + 3, first = 2;
+    const gsize all = (gsize) (r + first) * stride;
+    g_autofree float *x = g_new (float, all), *z = g_new (float, all), *c = g_new (float, 4 * n),
+                     *a = g_new (float, all), *b = g_new (float, all);
+    float *sums[2] = { g_new (float, 2 * n), g_new (float, 2 * n) };
+    fill (x, all, 2);
+    fill (z, all, 2);
+    fill (c, 4 * n, 1);
+    for (int parts = 0; parts < 16; parts++) {
+      ClipMap map = clip_map_plain (x, stride);
+      map.scale = parts & 1 ? c : NULL;
+      map.shift = parts & 2 ? c + n : NULL;
+      map.z = parts & 4 ? z : NULL;
+      map.z_scale = parts & 4 && parts & 8 ? c + 2 * n : NULL;
+      if (parts & 8)
+        map.low = -1, map.high = 1.5f;
+      fill (a, all, 1);
+      memcpy (b, a, all * sizeof *a);
+      portable.blend (b, stride, &map, first, r, n);
+      kernels.blend (a, stride, &map, first, r, n);
+      check_close (a, b, all, 1e-6f, 1e-6f, "blend");
+      /* a value within rounding of the clamp may fall on either side: none does here, or it is found below */
+      fill (a, all, 1);
+      memcpy (b, a, all * sizeof *a);
+      portable.gate (b, stride, &map, first, r, n);
+      kernels.gate (a, stride, &map, first, r, n);
+      int differ = 0;
+      for (gsize j = 0; j < all; j++)
+        differ += a[j] != b[j];
+      g_assert_cmpint (differ, <=, (int) all / 10000);
+    }
+    portable.moments (sums[0], sums[0] + n, x, stride, r, n);
+    kernels.moments (sums[1], sums[1] + n, x, stride, r, n);
+    check_close (sums[1], sums[0], 2 * n, 1e-5f, 1e-4f, "moments");
+    portable.dots (sums[0], sums[0] + n, z, stride, x, stride, c, r, n);
+    kernels.dots (sums[1], sums[1] + n, z, stride, x, stride, c, r, n);
+    check_close (sums[1], sums[0], 2 * n, 1e-5f, 1e-4f, "dots");
+    g_free (sums[0]);
+    g_free (sums[1]);
+  }
+}
+
+static void
+test_windows (void)
+{
+  static const struct {
+    int k, n, step, width;
+  } rows[] = {
+    { 3, 48, 16, 7 }, { 3, 9, 6, 5 }, { 1, 1, 1, 1 }, { 5, 35, 14, 3 }, { 2, 33, 3, 4 }
+  };
+  for (guint r = 0; r < G_N_ELEMENTS (rows); r++) {
+    const int k = rows[r].k, n = rows[r].n, width = rows[r].width, stride = k * n + 5;
+    const int line = (width - 1) * rows[r].step + n;
+    g_autofree float *in = g_new (float, k *line), *a = g_new0 (float, width *stride),
+                     *b = g_new0 (float, width *stride);
+    const float *window[CLIP_DEPTHWISE_MAX];
+    fill (in, k * line, 1);
+    for (int i = 0; i < k; i++)
+      window[i] = in + i * line;
+    portable.windows (b, stride, window, k, n, rows[r].step, width);
+    kernels.windows (a, stride, window, k, n, rows[r].step, width);
+    check_close (a, b, width * stride, 0, 0, "windows");
+  }
+}
+
+static void
+test_outer (void)
+{
+  static const int sizes_m[] = { 1, 5, 6, 13, 64 }, sizes_n[] = { 1, 16, 33, 64, 90, 144 },
+                   depths[] = { 1, 7, 128, 300 };
+  if (!kernels.outer) {
+    g_test_skip ("OpenBLAS does it");
+    return;
+  }
+  for (guint i = 0; i < 5 * 6 * 4; i++) {
+    const int m = sizes_m[i % 5], n = sizes_n[i / 5 % 6], k = depths[i / 30];
+    const int y_stride = n + 3, a_stride = m + 1, b_stride = n + 2;
+    g_autofree float *a = g_new (float, k *a_stride), *b = g_new (float, k *b_stride + 16),
+                     *y = g_new (float, m *y_stride), *expected = g_new (float, m *y_stride);
+    fill (a, k * a_stride, 1);
+    fill (b, k * b_stride + 16, 1);
+    fill (y, m * y_stride, 1);
+    memcpy (expected, y, m * y_stride * sizeof *y);
+    for (int r = 0; r < m; r++) {
+      for (int c = 0; c < n; c++) {
+        double sum = i & 1 ? y[r * y_stride + c] : 0;
+        for (int p = 0; p < k; p++)
+          sum += (double) a[p * a_stride + r] * b[p * b_stride + c];
+        expected[r * y_stride + c] = sum;
+      }
+    }
+    const ClipOuter outer = { y, y_stride, a, a_stride, b, b_stride, m, n, k, i & 1 };
+    kernels.outer (&outer);
+    check_close (y, expected, m * y_stride, 0, 1e-7f * (4 + k), "outer");
+  }
+}
+
+static void
+test_filter (void)
+{
+  for (guint r = 0; r < G_N_ELEMENTS (filters); r++) {
+    const int k = filters[r].k, stride = filters[r].stride, width = filters[r].width,
+              channels = filters[r].channels, y_stride = channels + 5,
+              line = ((width - 1) * stride + k) * channels, n = width * y_stride;
+    g_autofree float *in = g_new (float, k *line), *weight = g_new (float, k *k *channels),
+                     *y = g_new0 (float, n), *expected = g_new0 (float, n);
+    g_autofree float *din = g_new (float, k *line), *expected_din = g_new (float, k *line);
+    g_autofree float *dw = g_new (float, k *k *channels),
+                     *expected_dw = g_new (float, k *k *channels);
+    const float *window[CLIP_DEPTHWISE_MAX];
+    float *dwindow[CLIP_DEPTHWISE_MAX], *expected_dwindow[CLIP_DEPTHWISE_MAX];
+    fill (in, k * line, 1);
+    fill (weight, k * k * channels, 1);
+    fill (din, k * line, 1);
+    fill (dw, k * k * channels, 1);
+    memcpy (expected_din, din, k * line * sizeof *din);
+    memcpy (expected_dw, dw, k * k * channels * sizeof *dw);
+    for (int i = 0; i < k; i++) {
+      window[i] = in + i * line;
+      dwindow[i] = din + i * line;
+      expected_dwindow[i] = expected_din + i * line;
+    }
+    portable.filter (expected, y_stride, window, weight, k, stride, width, channels);
+    kernels.filter (y, y_stride, window, weight, k, stride, width, channels);
+    check_close (y, expected, n, 1e-6f, 1e-5f, "filter");
+    portable.filter_input (expected_dwindow, y, y_stride, weight, k, stride, width, channels);
+    kernels.filter_input (dwindow, y, y_stride, weight, k, stride, width, channels);
+    check_close (din, expected_din, k * line, 1e-6f, 2e-5f, "filter_input");
+    portable.filter_weight (expected_dw, y, y_stride, window, k, stride, width, channels);
+    kernels.filter_weight (dw, y, y_stride, window, k, stride, width, channels);
+    check_close (dw, expected_dw, k * k * channels, 1e-6f, 2e-5f, "filter_weight");
+  }
+}
+
 typedef struct {
   const char *name;
   void (*run) (void);
@@ -501,6 +645,10 @@ static const Case cases[] = {
   { "depthwise", test_depthwise },
   { "pack", test_pack },
   { "gemm", test_gemm },
+  { "maps", test_maps },
+  { "windows", test_windows },
+  { "outer", test_outer },
+  { "filter", test_filter },
 };
 
 static void

@@ -1,7 +1,25 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Portable meaning of the depthwise convolution: each channel is filtered by its own k×k weights.
- */
+/* Portable meaning of the depthwise convolution, each channel filtered by its own k×k weights, and of its gradients. */
 #include "core/kernels/kernels.h"
+
+#include <string.h>
+
+static void
+filter (float *y, gsize y_stride, const float *const *rows, const float *weight, int k, int stride,
+        int width, int channels)
+{
+  for (int x = 0; x < width; x++, y += y_stride) {
+    memset (y, 0, channels * sizeof *y);
+    for (int i = 0; i < k; i++) {
+      for (int j = 0; j < k; j++) {
+        const float *w = weight + (gsize) (i * k + j) * channels;
+        const float *in = rows[i] + (gsize) (x * stride + j) * channels;
+        for (int c = 0; c < channels; c++)
+          y[c] += w[c] * in[c];
+      }
+    }
+  }
+}
 
 static void
 depthwise (float *y, gsize y_stride, const float *const *rows, const float *weight,
@@ -23,8 +41,43 @@ depthwise (float *y, gsize y_stride, const float *const *rows, const float *weig
   }
 }
 
+static void
+filter_input (float *const *drows, const float *dy, gsize dy_stride, const float *weight, int k,
+              int stride, int width, int channels)
+{
+  for (int x = 0; x < width; x++, dy += dy_stride) {
+    for (int i = 0; i < k; i++) {
+      for (int j = 0; j < k; j++) {
+        const float *w = weight + (gsize) (i * k + j) * channels;
+        float *in = drows[i] + (gsize) (x * stride + j) * channels;
+        for (int c = 0; c < channels; c++)
+          in[c] += w[c] * dy[c];
+      }
+    }
+  }
+}
+
+static void
+filter_weight (float *dweight, const float *dy, gsize dy_stride, const float *const *rows, int k,
+               int stride, int width, int channels)
+{
+  for (int x = 0; x < width; x++, dy += dy_stride) {
+    for (int i = 0; i < k; i++) {
+      for (int j = 0; j < k; j++) {
+        float *w = dweight + (gsize) (i * k + j) * channels;
+        const float *in = rows[i] + (gsize) (x * stride + j) * channels;
+        for (int c = 0; c < channels; c++)
+          w[c] += in[c] * dy[c];
+      }
+    }
+  }
+}
+
 void
 clip_kernels_fill_depthwise (ClipKernels *kernels)
 {
   kernels->depthwise = depthwise;
+  kernels->filter = filter;
+  kernels->filter_input = filter_input;
+  kernels->filter_weight = filter_weight;
 }

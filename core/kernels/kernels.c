@@ -14,8 +14,10 @@ fill_portable (ClipKernels *kernels)
   clip_kernels_fill_rows (kernels);
   clip_kernels_fill_backward (kernels);
   clip_kernels_fill_depthwise (kernels);
+  clip_kernels_fill_maps (kernels);
   kernels->pack = clip_pack_c;
   kernels->gemm = NULL;
+  kernels->outer = NULL;
   kernels->gather = clip_gather_c;
   kernels->resample = clip_resample_c;
 }

@@ -9,6 +9,7 @@
 #pragma once
 #include <glib.h>
 #include "core/kernels/gemm.h"
+#include "core/kernels/map.h"
 #include "core/kernels/resize.h"
 
 typedef enum { CLIP_CPU_C, CLIP_CPU_AVX2, CLIP_CPU_AVX512, CLIP_CPU_N } ClipCpuLevel;
@@ -49,6 +50,29 @@ typedef struct {
   void (*depthwise) (float *y, gsize y_stride, const float *const *rows, const float *weight, const float *bias, int k,
                      int stride, int width, int channels);
 
+  /* --- training, convolutional: core/kernels/map.h; rows are positions, @n the channels of each */
+  /* y[r] = map[first + r] */
+  void (*blend) (float *y, gsize y_stride, const ClipMap *map, gsize first, int rows, int n);
+  /* g[r][c] = 0 where map[first + r][c] is low or high */
+  void (*gate) (float *g, gsize g_stride, const ClipMap *map, gsize first, int rows, int n);
+  /* sum[c] = Σ x[r][c]; squares[c] = Σ (x[r][c] - sum[c] / rows)² */
+  void (*moments) (float *sum, float *squares, const float *x, gsize x_stride, int rows, int n);
+  /* sum[c] = Σ g[r][c]; dot[c] = Σ g[r][c] · (x[r][c] - mean[c]) */
+  void (*dots) (float *sum, float *dot, const float *g, gsize g_stride, const float *x, gsize x_stride,
+                const float *mean, int rows, int n);
+  /* y[x][i][j] = rows[i][x·step + j], j < n: the k rows of each window side by side, y_stride floats from one to the next */
+  void (*windows) (float *y, gsize y_stride, const float *const *rows, int k, int n, int step, int width);
+  /* depthwise () without bias and ReLU6 */
+  void (*filter) (float *y, gsize y_stride, const float *const *rows, const float *weight, int k, int stride,
+                  int width, int channels);
+  /* Its gradients, each added to what is there: drows[i][x·stride + j][c] += weight[i][j][c] · dy[x][c];
+   * dweight[i][j][c] += Σ_x dy[x][c] · rows[i][x·stride + j][c] */
+  void (*filter_input) (float *const *drows, const float *dy, gsize dy_stride, const float *weight, int k, int stride,
+                        int width, int channels);
+  void (*filter_weight) (float *dweight, const float *dy, gsize dy_stride, const float *const *rows, int k, int stride,
+                         int width, int channels);
+  void (*outer) (const ClipOuter *outer); /* NULL where OpenBLAS is to do it */
+
   /* --- matrix product: core/kernels/gemm.h. gemm is NULL where OpenBLAS is to do it */
   ClipPackFunc pack;
   ClipGemmFunc gemm;
@@ -68,6 +92,7 @@ const char *clip_cpu_level_name (ClipCpuLevel level);
 void clip_kernels_fill_rows (ClipKernels *kernels);
 void clip_kernels_fill_backward (ClipKernels *kernels);
 void clip_kernels_fill_depthwise (ClipKernels *kernels);
+void clip_kernels_fill_maps (ClipKernels *kernels);
 
 /* Filled by the files of each instruction set. */
 void clip_kernels_fill_avx2 (ClipKernels *kernels);

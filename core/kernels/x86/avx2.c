@@ -9,6 +9,7 @@
 #include "core/kernels/x86/backward.h"
 #include "core/kernels/x86/depthwise.h"
 #include "core/kernels/x86/gemm.h"
+#include "core/kernels/x86/map.h"
 #include "core/kernels/x86/pack.h"
 
 void
@@ -18,6 +19,7 @@ clip_kernels_fill_avx2 (ClipKernels *kernels)
   fill_rows (kernels);
   fill_backward (kernels);
   fill_depthwise (kernels);
+  fill_maps (kernels);
   kernels->gemm = gemm;
   kernels->pack = pack;
 }

@@ -9,6 +9,7 @@
 #include "core/kernels/x86/backward.h"
 #include "core/kernels/x86/depthwise.h"
 #include "core/kernels/x86/gemm.h"
+#include "core/kernels/x86/map.h"
 
 void
 clip_kernels_fill_avx512 (ClipKernels *kernels)
@@ -17,5 +18,6 @@ clip_kernels_fill_avx512 (ClipKernels *kernels)
   fill_rows (kernels);
   fill_backward (kernels);
   fill_depthwise (kernels);
+  fill_maps (kernels);
   kernels->gemm = gemm;
 }

@@ -15,6 +15,7 @@ typedef __m256 V;
 #define GEMM_TILES(COLUMNS, ROWS)                                                                  \
   COLUMNS (1, 6, ROWS (1, 1) ROWS (1, 2) ROWS (1, 3) ROWS (1, 4) ROWS (1, 5) ROWS (1, 6))
 #define GEMM_COLUMNS columns_1
+#define OUTER_TILES outer_1
 
 static inline __m256i
 v_mask (gsize n)

@@ -24,6 +24,7 @@ typedef __m512 V;
   COLUMNS (3, 8, UP_TO_8 (3, ROWS))                                                                \
   COLUMNS (4, 6, UP_TO_6 (4, ROWS))
 #define GEMM_COLUMNS columns_1, columns_2, columns_3, columns_4
+#define OUTER_TILES outer_1, outer_2, outer_3, outer_4
 
 static inline __mmask16
 v_mask (gsize n)
