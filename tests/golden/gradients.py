@@ -147,6 +147,83 @@ def bert(p, tokens, layers=2, vocabulary=70, context=13, c=36, heads=3, mlp=50, 
     return F.linear(hidden, p("text.proj.2.weight", E, head))
 
 
+# ------------------------------------------------------------------------------------------------------ convolutional
+
+
+def batch_norm(p, x, name, batch, epsilon):
+    c = x.shape[1]
+    w, bias = p(name + ".weight", c), p(name + ".bias", c)
+    mean, variance = p.buffer(name + ".running_mean", c), p.buffer(name + ".running_var", c)
+    return F.batch_norm(x, mean, variance, w, bias, batch, 0.1, epsilon)
+
+
+def same(x, w, stride, groups=1):
+    """Convolution with TensorFlow's padding."""
+    n, k = x.shape[-1], w.shape[-1]
+    total = max((-(-n // stride) - 1) * stride + k - n, 0)
+    x = F.pad(x, [total // 2, total - total // 2] * 2)
+    return F.conv2d(x, w, stride=stride, groups=groups)
+
+
+LITE = [(1, 3, 1, 5), (2, 3, 2, 6), (1, 5, 3, 7), (2, 3, 2, 19), (1, 5, 2, 9), (2, 5, 1, 10), (1, 3, 2, 11)]
+
+
+def lite(p, x, batch=False, stem=8, stages=LITE, features=36):
+    """stages: repeat, kernel, expansion, out"""
+    name = "visual.trunk."
+    relu6 = lambda x, bn: F.relu6(batch_norm(p, x, bn, batch, 1e-3))
+    x = relu6(same(x, p(name + "conv_stem.weight", stem, 3, 3, 3), 2), name + "bn1")
+    for s, (repeat, kernel, expansion, out) in enumerate(stages):
+        for i in range(repeat):
+            block, stride = f"{name}blocks.{s}.{i}.", [1, 2, 2, 2, 1, 2, 1][s] if i == 0 else 1
+            c, m, y = x.shape[1], x.shape[1] * expansion, x
+            if s > 0:
+                y = relu6(F.conv2d(y, p(block + "conv_pw.weight", m, c, 1, 1)), block + "bn1")
+            y = same(y, p(block + "conv_dw.weight", m, 1, kernel, kernel), stride, m)
+            y = relu6(y, block + ("bn2" if s > 0 else "bn1"))
+            y = F.conv2d(y, p(block + ("conv_pwl.weight" if s > 0 else "conv_pw.weight"), out, m, 1, 1))
+            y = batch_norm(p, y, block + ("bn3" if s > 0 else "bn2"), batch, 1e-3)
+            x = y + x if stride == 1 and c == out else y
+    x = relu6(F.conv2d(x, p(name + "conv_head.weight", features, x.shape[1], 1, 1)), name + "bn2").mean((2, 3))
+    return linear(p, x, "visual.head.proj", E)
+
+
+def lite_batch(p, x):
+    return lite(p, x, True)
+
+
+def resnet(p, x, batch=True, width=2, counts=(1, 2, 1, 1), heads=2):
+    name = "visual."
+    norm = lambda x, bn: batch_norm(p, x, name + bn, batch, 1e-5)
+    conv = lambda x, w, out, k=1, stride=1: F.conv2d(
+        x, p(f"{name}{w}.weight", out, x.shape[1], k, k), stride=stride, padding=k // 2
+    )
+    x = F.relu(norm(conv(x, "conv1", width // 2, 3, 2), "bn1"))
+    x = F.relu(norm(conv(x, "conv2", width // 2, 3), "bn2"))
+    x = F.avg_pool2d(F.relu(norm(conv(x, "conv3", width, 3), "bn3")), 2)
+    for stage, count in enumerate(counts):
+        for i in range(count):
+            block, planes, stride = f"layer{stage + 1}.{i}.", width << stage, 2 if stage and i == 0 else 1
+            y = F.relu(norm(conv(x, block + "conv1", planes), block + "bn1"))
+            y = F.avg_pool2d(F.relu(norm(conv(y, block + "conv2", planes, 3), block + "bn2")), stride)
+            y = norm(conv(y, block + "conv3", 4 * planes), block + "bn3")
+            if i == 0:
+                x = conv(F.avg_pool2d(x, stride), block + "downsample.0", 4 * planes)
+                x = norm(x, block + "downsample.1")
+            x = F.relu(x + y)
+    c = x.shape[1]
+    x = x.flatten(2).transpose(1, 2)
+    x = torch.cat([x.mean(1, keepdim=True), x], 1) + p(name + "attnpool.positional_embedding", x.shape[1] + 1, c)
+    q = linear(p, x[:, :1], name + "attnpool.q_proj", c)
+    k, v = (linear(p, x, f"{name}attnpool.{which}_proj", c) for which in "kv")
+    pooled = torch.cat([attend(*qkv, heads) for qkv in zip(q, k, v)])
+    return linear(p, pooled, name + "attnpool.c_proj", E)
+
+
+def resnet_running(p, x):
+    return resnet(p, x, False)
+
+
 # -------------------------------------------------------------------------------------------------------------- table
 
 # Texts that end early, at once, and never; with id 0 (BERT's padding) inside.
@@ -167,6 +244,10 @@ TOWERS = {
     "text": (text, None),
     "text-end": (text_end, None),
     "bert": (bert, None),
+    "lite": (lite, 37),
+    "lite-batch": (lite_batch, 37),
+    "resnet": (resnet, 64),
+    "resnet-running": (resnet_running, 64),
 }
 
 
