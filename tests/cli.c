@@ -120,6 +120,15 @@ line_at (GPtrArray *lines, guint index)
   return json_node_get_object (g_ptr_array_index (lines, index));
 }
 
+static void
+write_file (const char *name, const void *bytes, gssize length)
+{
+  g_autofree char *path = g_build_filename (folder, name, NULL);
+  g_autoptr (GError) error = NULL;
+  g_file_set_contents (path, bytes, length, &error);
+  g_assert_no_error (error);
+}
+
 /* ----------------------------------------------------------------------------------------------------- command line */
 
 static void
@@ -169,6 +178,11 @@ test_command_line (void)
     { "inspect", 0, "\"embed_dim\": ", NULL },
     { "prompts none", 0, "\"templates\": [\"{}\"]", NULL },
     { "prompts", 0, "\"name\": \"" CLIP_DEFAULT_PROMPTS "\"", NULL },
+    { "vocab x.txt", 2, NULL, "no --output" },
+    { "vocab --output x y.txt", 2, NULL, "--size is 0, expected 514 or more" },
+    { "vocab --size 513 --output x y.txt", 2, NULL, "--size is 513, expected 514" },
+    { "vocab --size 600 --output x", 2, NULL, "no captions" },
+    { "vocab --size 600 --min-count 0 --output x y.txt", 2, NULL, "--min-count is 0" },
     { "tokenize -- --text", 0, "\"text\": \"--text\"", NULL },
   };
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
@@ -220,6 +234,49 @@ test_embed_text (void)
   g_assert_false (fabs (length_of (line_at (raw_lines, 0)) - 1) < 1e-3);
 }
 
+/* A vocabulary from files and standard input, and what the tokenizer makes of it. */
+static void
+test_vocab (void)
+{
+  static const struct {
+    const char *line, *input;
+    int status;
+    const char *out, *err;
+  } cases[] = {
+    { "vocab --size 517 -o merges.txt captions.txt", NULL, 0,
+      "{\"file\": \"merges.txt\", \"vocab_size\": 517, \"merges\": 3, \"captions\": 3, \"words\": "
+      "3, "
+      "\"skipped\": 0}",
+      NULL },
+    { "tokenize --vocab merges.txt 'Cat sat'", NULL, 0, "\"ids\": [515, 66, 512, 82, 512, 516]",
+      NULL },
+    { "vocab -s 516 -o merges.txt -", "the sat\nthe cat\nthe cat\r\n", 0, "\"merges\": 2", NULL },
+    { "tokenize --vocab merges.txt 'the cat'", NULL, 0, "\"ids\": [514, 83, 513, 66, 512, 515]",
+      NULL },
+    { "vocab -s 600 -o merges.txt list.tsv captions.txt", NULL, 0, "\"words\": 5",
+      "merges.txt: 519 tokens instead of 600: no other pair is seen 2 times" },
+    { "vocab -s 515 -o merges.txt latin-1.txt", NULL, 0, "\"skipped\": 2",
+      "latin-1.txt: not UTF-8, skipped: 2 of 4 lines, the first is line 2" },
+    { "vocab -s 600 -o other.txt captions.txt missing.txt", NULL, 1, NULL,
+      "missing.txt: cannot be read" },
+    { "vocab -s 600 -o other.txt .", NULL, 1, NULL, ".: cannot be read" },
+    { "vocab -s 600 -o other.txt -", "\n \n", 1, NULL, "no words in 2 lines" },
+    { "vocab -s 600 -o missing/other.txt captions.txt", NULL, 1, NULL,
+      "missing/other.txt: cannot be written" },
+    { "vocab -s 600 -o . captions.txt", NULL, 1, NULL, ".: cannot be written" },
+    { "tokenize --vocab other.txt a", NULL, 1, NULL, "other.txt" }, /* nothing was written */
+  };
+  write_file ("captions.txt", "the cat\nthe cat\nthe sat\n", -1);
+  write_file ("list.tsv", "a.jpg\ta hat\nb.jpg\tb\ta hat\n", -1);
+  write_file ("latin-1.txt", "the\ncaf\xE9\nthe\n\xFF", -1);
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    g_auto (GStrv) arguments = NULL;
+    g_assert_true (g_shell_parse_argv (cases[i].line, NULL, &arguments, NULL));
+    g_auto (Result) result = run_argv ((const char *const *) arguments, cases[i].input);
+    check (cases[i].line, &result, cases[i].status, cases[i].out, cases[i].err);
+  }
+}
+
 /* What cannot be printed is not a success. */
 static void
 test_full_disk (void)
@@ -238,15 +295,6 @@ test_full_disk (void)
 }
 
 /* ------------------------------------------------------------------------------------------------------------ media */
-
-static void
-write_file (const char *name, const void *bytes, gssize length)
-{
-  g_autofree char *path = g_build_filename (folder, name, NULL);
-  g_autoptr (GError) error = NULL;
-  g_file_set_contents (path, bytes, length, &error);
-  g_assert_no_error (error);
-}
 
 /* The first @part of file @name, as @cut. */
 static void
@@ -626,6 +674,7 @@ main (int argc, char **argv)
   g_test_add_func ("/cli/command-line", test_command_line);
   g_test_add_func ("/cli/lists", test_lists);
   g_test_add_func ("/cli/embed-text", test_embed_text);
+  g_test_add_func ("/cli/vocab", test_vocab);
   g_test_add_func ("/cli/full-disk", test_full_disk);
   g_test_add_func ("/cli/classify", test_classify);
   g_test_add_func ("/cli/bad-among-good", test_bad_among_good);

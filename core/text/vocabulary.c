@@ -21,7 +21,9 @@
 #include <string.h>
 
 #define MAX_INFLATED (64 * 1024 * 1024) /* twenty times the longest vocabulary known */
-#define CLIP_MERGES (49152 - 256 - 2)   /* lines used of a longer file, as OpenAI does */
+/* OpenAI's file is longer than its tokenizer, which stops here; it is known by its first line. */
+#define CLIP_MERGES (49152 - 256 - 2)
+#define CLIP_HEADER "bpe_simple_vocab_16e6"
 
 /* ------------------------------------------------------------------------------------------------------------ gzip */
 
@@ -63,7 +65,8 @@ static GArray *
 parse_merges (char **lines, const char *name, GError **error)
 {
   g_autoptr (GArray) merges = g_array_new (FALSE, FALSE, sizeof (ClipBpeMerge));
-  for (guint i = 1; lines[0] && lines[i] && merges->len < CLIP_MERGES; i++) {
+  const guint most = lines[0] && strstr (lines[0], CLIP_HEADER) ? CLIP_MERGES : G_MAXUINT;
+  for (guint i = 1; lines[0] && lines[i] && merges->len < most; i++) {
     if (!*lines[i])
       continue;
     char *space = strchr (lines[i], ' ');

@@ -8,8 +8,8 @@
 #include <stdio.h>
 
 static const CliCommand *const commands[] = {
-  &command_inspect, &command_tokenize, &command_preprocess,
-  &command_embed,   &command_classify, &command_prompts,
+  &command_inspect,  &command_tokenize, &command_preprocess, &command_embed,
+  &command_classify, &command_prompts,  &command_vocab,
 };
 
 static const CliCommand *
