@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* gst-clip COMMAND …: finds the command in the table, parses its options, runs it. */
+#include "core/base/nearest.h"
 #include "gst/cli/jsonline.h"
 #include "gst/cli/options.h"
 #include "gst/cli/terminal.h"
@@ -21,7 +22,7 @@ find_command (const char *name)
     if (g_str_equal (name, names[i]))
       return commands[i];
   }
-  const char *nearest = nearest_name (name, names, G_N_ELEMENTS (names));
+  const char *nearest = clip_nearest (name, names, G_N_ELEMENTS (names));
   if (nearest)
     usage_error ("unknown command '%s'; did you mean '%s'?", name, nearest);
   else

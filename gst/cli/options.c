@@ -6,6 +6,7 @@
  * where it would convert G_OPTION_ARG_STRING from the locale's character set and refuse "café" in the C locale.
  */
 #include "gst/cli/options.h"
+#include "core/base/nearest.h"
 #include "gst/cli/terminal.h"
 #include <string.h>
 
@@ -56,49 +57,6 @@ ClipSession *
 options_open_session (ClipModel *model)
 {
   return clip_session_new (model, chosen.threads);
-}
-
-/* --------------------------------------------------------------------------------------------------- mistyped names */
-
-/* Edits (insert, delete, replace, swap neighbours) that turn @a into @b. Names are short: rows live on the stack. */
-static guint
-edit_distance (const char *a, const char *b)
-{
-  enum { LONGEST = 63 };
-  guint n = MIN (strlen (a), LONGEST), m = MIN (strlen (b), LONGEST);
-  guint before[LONGEST + 1], last[LONGEST + 1], row[LONGEST + 1];
-
-  for (guint j = 0; j <= m; j++)
-    last[j] = before[j] = j;
-  for (guint i = 1; i <= n; i++) {
-    row[0] = i;
-    for (guint j = 1; j <= m; j++) {
-      row[j] = MIN (MIN (last[j], row[j - 1]) + 1, last[j - 1] + (a[i - 1] != b[j - 1]));
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-        row[j] = MIN (row[j], before[j - 2] + 1);
-    }
-    memcpy (before, last, sizeof before);
-    memcpy (last, row, sizeof last);
-  }
-  return last[m];
-}
-
-const char *
-nearest_name (const char *word, const char *const *names, guint n)
-{
-  const char *best = NULL;
-  guint best_distance = MAX (2, strlen (word) / 3) + 1;
-
-  for (guint i = 0; i < n; i++) {
-    /* what was cut short ("class", "label") is as near as one edit */
-    guint distance =
-        *word && g_str_has_prefix (names[i], word) ? 1 : edit_distance (word, names[i]);
-    if (distance < best_distance && distance < strlen (names[i])) {
-      best = names[i];
-      best_distance = distance;
-    }
-  }
-  return best;
 }
 
 int
@@ -156,7 +114,7 @@ add_nearest_option (GString *text, const CliCommand *command, const char *unknow
   g_ptr_array_add (names, (gpointer) "help");
 
   g_autofree char *word = g_strndup (unknown, strcspn (unknown, "="));
-  const char *nearest = nearest_name (word, (const char *const *) names->pdata, names->len);
+  const char *nearest = clip_nearest (word, (const char *const *) names->pdata, names->len);
   if (nearest)
     g_string_append_printf (text, "; did you mean --%s?", nearest);
 }

@@ -23,8 +23,5 @@ char *options_help (const CliCommand *command);
 /* Says that the command line is wrong and how to get help. Returns CLI_USAGE. */
 int usage_error (const char *format, ...) G_GNUC_PRINTF (1, 2);
 
-/* The one of @names that @word most resembles, or NULL where it resembles none. */
-const char *nearest_name (const char *word, const char *const *names, guint n);
-
-/* Index of @word in the NULL-terminated @names; -1 after a usage_error () that names the nearest. */
+/* Index of @word in the NULL-terminated @names; -1 after a usage_error () that lists them. */
 int options_choice (const char *option, const char *word, const char *const *names);

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "core/model/config-json.h"
+#include "core/base/json.h"
+
+static void
+add_int (JsonBuilder *builder, const char *name, gint64 value)
+{
+  json_builder_set_member_name (builder, name);
+  json_builder_add_int_value (builder, value);
+}
+
+static void
+add_string (JsonBuilder *builder, const char *name, const char *value)
+{
+  json_builder_set_member_name (builder, name);
+  json_builder_add_string_value (builder, value);
+}
+
+static void
+begin (JsonBuilder *builder, const char *name)
+{
+  json_builder_set_member_name (builder, name);
+  json_builder_begin_object (builder);
+}
+
+/* 1e-12, not 9.999999960041972e-13 */
+static double
+decimal (float x)
+{
+  char text[32];
+  return g_ascii_strtod (g_ascii_formatd (text, sizeof text, "%.7g", x), NULL);
+}
+
+static void
+add_epsilon (JsonBuilder *builder, float epsilon)
+{
+  if (epsilon == 1e-5f)
+    return;
+  begin (builder, "norm_kwargs");
+  json_builder_set_member_name (builder, "eps");
+  json_builder_add_double_value (builder, decimal (epsilon));
+  json_builder_end_object (builder);
+}
+
+/* Of EfficientNet-Lite 0 … 4, which have 16, 21, 21, 24 and 30 blocks; 1 and 2 differ in width alone, which the tensors tell. */
+static const char *
+lite_name (int layers)
+{
+  return layers <= 16   ? "tf_efficientnet_lite0"
+         : layers <= 21 ? "tf_efficientnet_lite1"
+         : layers <= 24 ? "tf_efficientnet_lite3"
+                        : "tf_efficientnet_lite4";
+}
+
+static void
+add_vision (JsonBuilder *builder, const ClipImageConfig *image)
+{
+  begin (builder, "vision_cfg");
+  add_int (builder, "image_size", image->image_size);
+  switch (image->kind) {
+  case CLIP_IMAGE_EFFICIENTNET:
+    add_string (builder, "timm_model_name", lite_name (image->layers));
+    json_builder_set_member_name (builder, "timm_model_pretrained");
+    json_builder_add_boolean_value (builder, FALSE);
+    add_string (builder, "timm_pool", "");
+    add_string (builder, "timm_proj", "linear");
+    break;
+  case CLIP_IMAGE_RESNET:
+    json_builder_set_member_name (builder, "layers");
+    json_builder_begin_array (builder);
+    for (guint i = 0; i < G_N_ELEMENTS (image->stages); i++)
+      json_builder_add_int_value (builder, image->stages[i]);
+    json_builder_end_array (builder);
+    add_int (builder, "width", image->width);
+    add_int (builder, "head_width", 32 * image->width / image->heads);
+    break;
+  case CLIP_IMAGE_VIT:
+    add_int (builder, "layers", image->layers);
+    add_int (builder, "width", image->width);
+    add_int (builder, "patch_size", image->patch_size);
+    add_int (builder, "head_width", image->width / image->heads);
+    json_builder_set_member_name (builder, "mlp_ratio");
+    json_builder_add_double_value (builder, (double) image->mlp_width / image->width);
+    add_epsilon (builder, image->norm_epsilon);
+    break;
+  }
+  json_builder_end_object (builder);
+}
+
+static void
+add_bert (JsonBuilder *builder, const ClipTextConfig *text)
+{
+  add_string (builder, "hf_pooler_type", "mean_pooler");
+  add_string (builder, "hf_proj_type", "mlp");
+  begin (builder, "hf_model_config");
+  add_string (builder, "model_type", "bert");
+  add_string (builder, "hidden_act", "gelu");
+  add_int (builder, "hidden_size", text->width);
+  add_int (builder, "num_hidden_layers", text->layers);
+  add_int (builder, "num_attention_heads", text->heads);
+  add_int (builder, "intermediate_size", text->mlp_width);
+  add_int (builder, "vocab_size", text->vocab_size);
+  add_int (builder, "pad_token_id", text->pad_token);
+  json_builder_set_member_name (builder, "layer_norm_eps");
+  json_builder_add_double_value (builder, decimal (text->norm_epsilon));
+  json_builder_end_object (builder);
+}
+
+static void
+add_text (JsonBuilder *builder, const ClipTextConfig *text)
+{
+  begin (builder, "text_cfg");
+  add_int (builder, "context_length", text->context_length);
+  if (text->kind == CLIP_TEXT_BERT) {
+    add_bert (builder, text);
+  } else {
+    add_int (builder, "vocab_size", text->vocab_size);
+    add_int (builder, "width", text->width);
+    add_int (builder, "heads", text->heads);
+    add_int (builder, "layers", text->layers);
+    if (text->end_token > 0) {
+      add_int (builder, "eos_id", text->end_token);
+      add_string (builder, "pool_type", "eos");
+    }
+    add_epsilon (builder, text->norm_epsilon);
+  }
+  json_builder_end_object (builder);
+}
+
+static void
+add_preprocess (JsonBuilder *builder, const ClipPreprocessConfig *preprocess)
+{
+  static const char *const filters[] = { "bicubic", "bilinear" };         /* ClipFilter */
+  static const char *const modes[] = { "shortest", "squash", "longest" }; /* ClipResizeMode */
+  const float *const colours[] = { preprocess->mean, preprocess->std };
+  begin (builder, "preprocess_cfg");
+  for (int i = 0; i < 2; i++) {
+    json_builder_set_member_name (builder, i ? "std" : "mean");
+    json_builder_begin_array (builder);
+    for (int c = 0; c < 3; c++)
+      json_builder_add_double_value (builder, colours[i][c]);
+    json_builder_end_array (builder);
+  }
+  json_builder_set_member_name (builder, "size");
+  json_builder_begin_array (builder);
+  json_builder_add_int_value (builder, preprocess->size);
+  json_builder_add_int_value (builder, preprocess->size);
+  json_builder_end_array (builder);
+  add_string (builder, "interpolation", filters[preprocess->filter]);
+  add_string (builder, "resize_mode", modes[preprocess->resize_mode]);
+  json_builder_end_object (builder);
+}
+
+char *
+clip_config_to_json (const ClipConfig *config)
+{
+  const ClipActivation activation =
+      config->text.kind == CLIP_TEXT_CLIP ? config->text.activation : config->image.activation;
+  g_autoptr (JsonBuilder) builder = json_builder_new ();
+  json_builder_begin_object (builder);
+  begin (builder, "model_cfg");
+  add_int (builder, "embed_dim", config->embed_dim);
+  json_builder_set_member_name (builder, "quick_gelu");
+  json_builder_add_boolean_value (builder, activation == CLIP_ACTIVATION_QUICK_GELU);
+  add_vision (builder, &config->image);
+  add_text (builder, &config->text);
+  json_builder_end_object (builder);
+  add_preprocess (builder, &config->preprocess);
+  json_builder_end_object (builder);
+  g_autoptr (JsonNode) root = json_builder_get_root (builder);
+  return json_to_string (root, TRUE);
+}
