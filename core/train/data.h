@@ -49,9 +49,11 @@ typedef struct {
   gint32 *tokens;    /* [B, T] padded */
   int length;        /* T: the longest text of the batch */
   guint64 *text_key; /* [B]: equal texts have equal keys (the name without its template) */
-  int *class;        /* [B]: of the 1,000 where the set says so, -1: unknown */
+  int *class;        /* [B]: of the 1,000 where a feature file says so, -1: unknown */
   int *sample;       /* [B]: index of the sample in all of the data: key of a cache */
   int *set;          /* [B]: index of its set */
+  int *
+      position; /* [B]: in the batch of all ranks, 0 …: what else is drawn for a pair is a function of this */
 } ClipBatch;
 
 typedef struct {
