@@ -92,6 +92,21 @@ test_small (void)
       }
 }
 
+/* More than memory should be asked for. */
+static void
+test_large (void)
+{
+  static const int sizes[][2] = { { 8193, 1 }, { 1, 32768 }, { 8192, 4097 } };
+  for (guint s = 0; s < G_N_ELEMENTS (sizes); s++) {
+    g_autoptr (GError) error = NULL;
+    guint8 pixel[3] = { 0 }; /* no more is looked at */
+    const gboolean ok =
+        clip_corrupt (clip_corruption (0), pixel, pixel, sizes[s][0], sizes[s][1], 1, 1, &error);
+    g_assert_false (ok);
+    g_assert_error (error, CLIP_ERROR, CLIP_ERROR_UNSUPPORTED);
+  }
+}
+
 static guint
 find (const char *name)
 {
@@ -213,6 +228,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/corruptions/properties", test_properties);
   g_test_add_func ("/corruptions/small", test_small);
+  g_test_add_func ("/corruptions/large", test_large);
   g_test_add_func ("/corruptions/noise", test_noise);
   g_test_add_func ("/corruptions/formulas", test_formulas);
   g_test_add_func ("/canvas/blur", test_blur);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The table of corruptions: 8-bit picture → canvas → painted → 8-bit picture. */
+#include "core/base/error.h"
 #include "core/eval/corruption.h"
 #include "core/train/random.h"
 
@@ -8,6 +9,10 @@
 
 /* Pictures the paper's parameters were made for. */
 #define REFERENCE_SIZE 224
+
+/* What is painted on takes 12 bytes a pixel, several times over. */
+#define MAX_SIDE 8192
+#define MAX_PIXELS ((gint64) 1 << 25)
 
 static const ClipCorruption corruptions[CLIP_CORRUPTIONS] = {
   /* deviation */
@@ -105,6 +110,11 @@ clip_corrupt (const ClipCorruption *corruption, guint8 *out, const guint8 *in, i
 {
   g_return_val_if_fail (corruption && out && in && width > 0 && height > 0, FALSE);
   g_return_val_if_fail (severity >= 1 && severity <= CLIP_SEVERITIES, FALSE);
+  if (width > MAX_SIDE || height > MAX_SIDE || (gint64) width * height > MAX_PIXELS)
+    return clip_fail (error, CLIP_ERROR_UNSUPPORTED,
+                      "%d×%d pixels are too many to corrupt, expected at most %d a side and "
+                      "%" G_GINT64_FORMAT " in all",
+                      width, height, MAX_SIDE, MAX_PIXELS);
   g_autoptr (ClipCanvas) canvas = clip_canvas_new (width, height, 3);
   const gsize n = clip_canvas_n (canvas);
   guint64 state = clip_random_key (seed, corruption - corruptions, severity);

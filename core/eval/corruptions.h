@@ -18,8 +18,8 @@ CLIP_API const ClipCorruption *clip_corruption (guint index);
 CLIP_API const char *clip_corruption_get_name (const ClipCorruption *corruption);  /* "gaussian-noise" */
 CLIP_API const char *clip_corruption_get_group (const ClipCorruption *corruption); /* "noise", "blur", "weather", "digital" */
 
-/* @out, @in: [height, width, 3]; they may be the same. @severity: 1 … CLIP_SEVERITIES. Fails where gdk-pixbuf writes no
- * JPEG. */
+/* @out, @in: [height, width, 3]; they may be the same. @severity: 1 … CLIP_SEVERITIES. Fails where the picture is
+ * too large, or gdk-pixbuf writes no JPEG. */
 CLIP_API gboolean clip_corrupt (const ClipCorruption *corruption, guint8 *out, const guint8 *in, int width, int height,
                                 int severity, guint64 seed, GError **error);
 
