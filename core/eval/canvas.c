@@ -102,7 +102,7 @@ clip_canvas_blur (ClipCanvas *canvas, double sigma)
   const int radius = boxes ? (int) round ((sqrt (12 * sigma * sigma / BOXES + 1) - 1) / 2)
                            : (int) ceil (3 * sigma);
   const int w = canvas->width, h = canvas->height, c = canvas->channels;
-  g_autofree float *weights = g_new (float, 2 * radius + 1),
+  g_autofree float *weights = g_new0 (float, 2 * radius + 1),
                    *line = g_new (float, MAX (w, h) + 2 * radius);
   double sum = 0;
   for (int k = -radius; k <= radius; k++)

@@ -49,7 +49,7 @@ clip_top_k (const ClipAnswer *answers, gsize n, int k)
 double
 clip_mean_per_class (const ClipAnswer *answers, gsize n, int n_classes)
 {
-  g_autofree ClipClassResult *results = g_new (ClipClassResult, n_classes);
+  g_autofree ClipClassResult *results = g_new0 (ClipClassResult, n_classes);
   clip_class_results (results, n_classes, answers, n);
   double sum = 0;
   int seen = 0;
