@@ -4,9 +4,9 @@
 
 #include <string.h>
 
-static void
-filter (float *y, gsize y_stride, const float *const *rows, const float *weight, int k, int stride,
-        int width, int channels)
+void
+clip_filter_c (float *y, gsize y_stride, const float *const *rows, const float *weight, int k,
+               int stride, int width, int channels)
 {
   for (int x = 0; x < width; x++, y += y_stride) {
     memset (y, 0, channels * sizeof *y);
@@ -41,9 +41,9 @@ depthwise (float *y, gsize y_stride, const float *const *rows, const float *weig
   }
 }
 
-static void
-filter_input (float *const *drows, const float *dy, gsize dy_stride, const float *weight, int k,
-              int stride, int width, int channels)
+void
+clip_filter_input_c (float *const *drows, const float *dy, gsize dy_stride, const float *weight,
+                     int k, int stride, int width, int channels)
 {
   for (int x = 0; x < width; x++, dy += dy_stride) {
     for (int i = 0; i < k; i++) {
@@ -57,9 +57,9 @@ filter_input (float *const *drows, const float *dy, gsize dy_stride, const float
   }
 }
 
-static void
-filter_weight (float *dweight, const float *dy, gsize dy_stride, const float *const *rows, int k,
-               int stride, int width, int channels)
+void
+clip_filter_weight_c (float *dweight, const float *dy, gsize dy_stride, const float *const *rows,
+                      int k, int stride, int width, int channels)
 {
   for (int x = 0; x < width; x++, dy += dy_stride) {
     for (int i = 0; i < k; i++) {
@@ -77,7 +77,7 @@ void
 clip_kernels_fill_depthwise (ClipKernels *kernels)
 {
   kernels->depthwise = depthwise;
-  kernels->filter = filter;
-  kernels->filter_input = filter_input;
-  kernels->filter_weight = filter_weight;
+  kernels->filter = clip_filter_c;
+  kernels->filter_input = clip_filter_input_c;
+  kernels->filter_weight = clip_filter_weight_c;
 }

@@ -88,6 +88,14 @@ const ClipKernels *clip_kernels (void);
 gboolean clip_kernels_for_level (ClipKernels *kernels, ClipCpuLevel level);
 const char *clip_cpu_level_name (ClipCpuLevel level);
 
+/* Portable entries that others leave unusual sizes to. */
+void clip_filter_c (float *y, gsize y_stride, const float *const *rows, const float *weight, int k, int stride, int width,
+                    int channels);
+void clip_filter_input_c (float *const *drows, const float *dy, gsize dy_stride, const float *weight, int k, int stride,
+                          int width, int channels);
+void clip_filter_weight_c (float *dweight, const float *dy, gsize dy_stride, const float *const *rows, int k, int stride,
+                           int width, int channels);
+
 /* Portable entries, by what they are for. */
 void clip_kernels_fill_rows (ClipKernels *kernels);
 void clip_kernels_fill_backward (ClipKernels *kernels);

@@ -81,7 +81,7 @@ filter (float *y, gsize y_stride, const float *const *rows, const float *weight,
     return all_channels (y, y_stride, rows, weight, NULL, size, step, width, channels);
   USUAL (CASE)
 #undef CASE
-  all_channels (y, y_stride, rows, weight, NULL, k, stride, width, channels);
+  clip_filter_c (y, y_stride, rows, weight, k, stride, width, channels);
 }
 
 /* ------------------------------------------------------------------------------------------------------- gradients */
@@ -194,7 +194,7 @@ filter_input (float *const *drows, const float *dy, gsize dy_stride, const float
     return scatter_channels (drows, dy, dy_stride, weight, size, step, width, channels);
   USUAL (CASE)
 #undef CASE
-  scatter_channels (drows, dy, dy_stride, weight, k, stride, width, channels);
+  clip_filter_input_c (drows, dy, dy_stride, weight, k, stride, width, channels);
 }
 
 static void
@@ -206,7 +206,7 @@ filter_weight (float *dweight, const float *dy, gsize dy_stride, const float *co
     return correlate_channels (dweight, dy, dy_stride, rows, size, step, width, channels);
   USUAL (CASE)
 #undef CASE
-  correlate_channels (dweight, dy, dy_stride, rows, k, stride, width, channels);
+  clip_filter_weight_c (dweight, dy, dy_stride, rows, k, stride, width, channels);
 }
 
 static void
