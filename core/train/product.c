@@ -1,23 +1,25 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Y[rows, cols] (+)= A · B over a depth, as tiles of Y times slices of the depth. A task is one tile and one slice; the
- * first slice goes to Y itself, the others to memory of their own that is added to Y in their order.
+ * Y[rows, cols] (+)= A · B over a depth, in one of two ways:
+ *
+ *   packed  where the kernels have a product of their own and A lies in rows (forward, and to the layer below): B, the
+ *           weight, is packed once for all tasks; a task is a tile of Y
+ *   tiles   OpenBLAS multiplies tiles of Y times slices of the depth, and packs both operands for each task. The first slice
+ *           goes to Y itself, the others to memory of their own that is added to Y in their order
  */
 #include "core/train/product.h"
 
 #include "core/model/blas.h"
 
+#include <math.h>
 #include <string.h>
 
-/* Largest tile: OpenBLAS packs both operands once for each, a few percent of the time of such a one. */
-#define TILE_ROWS 384
-#define TILE_COLS 384
-/* Tiles are halved, then the depth is cut, for as many tasks as this, as long as each has a size (multiplications) that
- * makes up for packing and for the wake-up of a thread. */
+/* Work is cut into as many tasks as this, as long as each has a size (multiplications) that makes up for the wake-up of a
+ * thread, a tile has sides and a slice a depth that OpenBLAS likes. */
 #define MIN_TASKS 16
 #define MIN_TASK_SIZE ((gsize) 1 << 22)
 #define MIN_TILE 64
-#define MIN_SLICE 512
+#define MIN_SLICE 256
 
 /* A matrix that is read in tiles: floats from one row (column) of Y to the next, and from one step of depth to the next. */
 typedef struct {
@@ -27,6 +29,7 @@ typedef struct {
 
 typedef struct {
   const ClipKernels *kernels;
+  gboolean b_turned; /* B is stored [cols, depth] */
   void (*multiply) (float *y, gsize y_stride, const float *a, gsize a_stride, const float *b,
                     gsize b_stride, int m, int n, int k, gboolean add);
   float *y;
@@ -39,6 +42,7 @@ typedef struct {
   int tile_rows, tile_cols, slice;
   int n_tile_rows, n_tile_cols, n_slices;
   float *partial; /* [n_slices - 1, rows, cols] */
+  float *packed;  /* [⌈cols / 16⌉, depth, 16] */
 } Product;
 
 static int
@@ -47,31 +51,52 @@ pieces (int n, int size)
   return (n + size - 1) / size;
 }
 
-/* Half of a tile's side, in whole vectors. */
+/* Sides of tiles are whole vectors. */
 static int
-halved (int side)
+side_of (int n, int pieces_wanted)
 {
-  return (side / 2 + 15) / 16 * 16;
+  return (pieces (n, pieces_wanted) + CLIP_GROUP - 1) / CLIP_GROUP * CLIP_GROUP;
 }
 
+static int
+tasks_wanted (const Product *p)
+{
+  return CLAMP ((gsize) p->rows * p->cols * p->depth / MIN_TASK_SIZE, 1, MIN_TASKS);
+}
+
+/* Floats that are moved besides the multiplication: each tile packs its part of A and of B; each slice but one is written,
+ * read and added. */
+static double
+cost (const Product *p, int n_rows, int n_cols, int n_slices)
+{
+  return (double) p->depth * ((double) p->rows * n_cols + (double) p->cols * n_rows) +
+         3. * (n_slices - 1) * p->rows * p->cols;
+}
+
+/* The cheapest way to have as many tasks as are wanted. */
 static void
 cut (Product *p)
 {
-  p->tile_rows = MIN (p->rows, TILE_ROWS);
-  p->tile_cols = MIN (p->cols, TILE_COLS);
-  const gsize size = (gsize) p->rows * p->cols * p->depth;
-  const int wanted = CLAMP (size / MIN_TASK_SIZE, 1, MIN_TASKS);
-  for (;;) {
-    p->n_tile_rows = pieces (p->rows, p->tile_rows);
-    p->n_tile_cols = pieces (p->cols, p->tile_cols);
-    int *longer = p->tile_rows >= p->tile_cols ? &p->tile_rows : &p->tile_cols;
-    if (p->n_tile_rows * p->n_tile_cols >= wanted || *longer < 2 * MIN_TILE)
-      break;
-    *longer = halved (*longer);
+  const int wanted = tasks_wanted (p);
+  int rows = 1, cols = 1, slices = 1;
+  double least = INFINITY;
+  gboolean enough = FALSE;
+  for (int r = 1; r == 1 || (r <= wanted && p->rows / r >= MIN_TILE); r++) {
+    for (int c = 1; c == 1 || (c <= pieces (wanted, r) && p->cols / c >= MIN_TILE); c++) {
+      const int s = CLAMP (pieces (wanted, r * c), 1, MAX (1, p->depth / MIN_SLICE));
+      const gboolean reaches = r * c * s >= wanted;
+      if (reaches < enough || (reaches == enough && cost (p, r, c, s) >= least))
+        continue;
+      enough = reaches;
+      least = cost (p, r, c, s);
+      rows = r, cols = c, slices = s;
+    }
   }
-  const int tiles = p->n_tile_rows * p->n_tile_cols;
-  p->n_slices = CLAMP (pieces (wanted, tiles), 1, MAX (1, p->depth / MIN_SLICE));
-  p->slice = MAX (1, pieces (p->depth, p->n_slices));
+  p->tile_rows = side_of (p->rows, rows);
+  p->tile_cols = side_of (p->cols, cols);
+  p->slice = MAX (1, pieces (p->depth, slices));
+  p->n_tile_rows = pieces (p->rows, p->tile_rows);
+  p->n_tile_cols = pieces (p->cols, p->tile_cols);
   p->n_slices = MAX (1, pieces (p->depth, p->slice));
 }
 
@@ -121,10 +146,8 @@ add_slices (void *data, int first, int end)
 }
 
 static void
-run (ClipTape *tape, Product *p)
+run_tiles (ClipTape *tape, Product *p)
 {
-  if (p->rows == 0 || p->cols == 0)
-    return;
   cut (p);
   const ClipTapeMark mark = clip_tape_mark (tape);
   if (p->n_slices > 1)
@@ -135,6 +158,97 @@ run (ClipTape *tape, Product *p)
   clip_tape_release (tape, mark);
 }
 
+/* ---------------------------------------------------------------------------------------------------------- packed */
+
+/* Rows of A that a task multiplies, times the depth that it multiplies at a time: 3/4 MiB, which fits a second-level cache
+ * together with a panel of B. */
+#define PACKED_ROWS 384
+#define PACKED_DEPTH 512
+
+/* Groups of CLIP_GROUP columns of B. */
+static void
+pack_groups (void *data, int first, int end)
+{
+  const Product *p = data;
+  for (int g = first; g < end; g++) {
+    const int col = g * CLIP_GROUP, n = MIN (CLIP_GROUP, p->cols - col);
+    float *y = p->packed + (gsize) col * p->depth;
+    const float *b = p->b.x + col * p->b.along;
+    if (p->b_turned) {
+      p->kernels->pack (y, b, p->b.along, n, p->depth);
+      continue;
+    }
+    for (int d = 0; d < p->depth; d++, y += CLIP_GROUP, b += p->b.deep) {
+      if (n < CLIP_GROUP)
+        memset (y, 0, CLIP_GROUP * sizeof *y);
+      memcpy (y, b, n * sizeof *y);
+    }
+  }
+}
+
+static void
+multiply_packed (void *data, int task, int worker)
+{
+  const Product *p = data;
+  const int row = task / p->n_tile_cols * p->tile_rows, col = task % p->n_tile_cols * p->tile_cols;
+  ClipGemm gemm = {
+    .y = p->y + row * p->y_stride + col,
+    .y_stride = p->y_stride,
+    .x_stride = p->a.along,
+    .w_stride = (gsize) CLIP_GROUP * p->depth,
+    .bias = p->bias ? p->bias + col : NULL,
+    .rows = MIN (p->tile_rows, p->rows - row),
+    .n = MIN (p->tile_cols, p->cols - col),
+    .add = p->add,
+    .low = -INFINITY,
+    .high = INFINITY,
+  };
+  for (int start = 0; start == 0 || start < p->depth; start += PACKED_DEPTH) {
+    gemm.k = MIN (PACKED_DEPTH, p->depth - start);
+    gemm.x = p->a.x + row * p->a.along + start;
+    gemm.w = p->packed + (gsize) col * p->depth + (gsize) start * CLIP_GROUP;
+    p->kernels->gemm (&gemm);
+    gemm.bias = NULL;
+    gemm.add = TRUE;
+  }
+}
+
+/* Tiles of all columns, unless that makes too few: A is read once then. */
+static void
+cut_packed (Product *p)
+{
+  const int wanted = tasks_wanted (p);
+  const int n = MAX (pieces (p->rows, PACKED_ROWS), MIN (wanted, MAX (1, p->rows / MIN_TILE)));
+  p->tile_rows = pieces (p->rows, n);
+  p->n_tile_rows = pieces (p->rows, p->tile_rows);
+  p->tile_cols =
+      side_of (p->cols, CLAMP (pieces (wanted, p->n_tile_rows), 1, MAX (1, p->cols / MIN_TILE)));
+  p->n_tile_cols = pieces (p->cols, p->tile_cols);
+}
+
+static void
+run_packed (ClipTape *tape, Product *p)
+{
+  cut_packed (p);
+  const ClipTapeMark mark = clip_tape_mark (tape);
+  const int groups = pieces (p->cols, CLIP_GROUP);
+  p->packed = clip_tape_floats (tape, (gsize) groups * CLIP_GROUP * p->depth);
+  clip_for_ranges (tape, pack_groups, p, groups, MAX (1, (1 << 10) / MAX (1, p->depth)));
+  clip_threads_run (tape->threads, multiply_packed, p, p->n_tile_rows * p->n_tile_cols);
+  clip_tape_release (tape, mark);
+}
+
+static void
+run (ClipTape *tape, Product *p)
+{
+  if (p->rows == 0 || p->cols == 0)
+    return;
+  if (p->kernels->gemm && p->a.deep == 1)
+    run_packed (tape, p);
+  else
+    run_tiles (tape, p);
+}
+
 void
 clip_product_nt (ClipTape *tape, float *y, gsize y_stride, const float *x, gsize x_stride,
                  const float *w, gsize w_stride, const float *bias, int m, int n, int k,
@@ -143,6 +257,7 @@ clip_product_nt (ClipTape *tape, float *y, gsize y_stride, const float *x, gsize
   Product p = {
     .kernels = tape->kernels,
     .multiply = multiply_nt,
+    .b_turned = TRUE,
     .y = y,
     .y_stride = y_stride,
     .a = { x, x_stride, 1 },
