@@ -14,18 +14,18 @@
 typedef struct _ClipRanks ClipRanks;
 
 /* Joins the job this process was started in (mpirun, srun); alone otherwise. */
-ClipRanks *clip_ranks_new (GError **error);
+CLIP_API ClipRanks *clip_ranks_new (GError **error);
 /* (nullable) */
-void clip_ranks_free (ClipRanks *ranks);
+CLIP_API void clip_ranks_free (ClipRanks *ranks);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (ClipRanks, clip_ranks_free)
-int clip_ranks_get_rank (const ClipRanks *ranks);
-int clip_ranks_get_n (const ClipRanks *ranks);
+CLIP_API int clip_ranks_get_rank (const ClipRanks *ranks);
+CLIP_API int clip_ranks_get_n (const ClipRanks *ranks);
 
 /* y[ranks, n] = each rank's x[n], bytes */
 gboolean clip_ranks_gather (ClipRanks *ranks, void *y, const void *x, gsize bytes, GError **error);
 /* x[n] = Σ over ranks */
 gboolean clip_ranks_sum (ClipRanks *ranks, float *x, gsize n, GError **error);
-gboolean clip_ranks_sum_doubles (ClipRanks *ranks, double *x, gsize n, GError **error);
+CLIP_API gboolean clip_ranks_sum_doubles (ClipRanks *ranks, double *x, gsize n, GError **error);
 /* y[n] = Σ over ranks of row @rank of their x[ranks, n]: what all have for this one */
 gboolean clip_ranks_sum_parts (ClipRanks *ranks, float *y, const float *x, gsize n, GError **error);
 /* An error that names the ranks, unless all have the same @bytes: a digest of the configuration, a step. @what: for the message. */
@@ -34,6 +34,6 @@ gboolean clip_ranks_agree (ClipRanks *ranks, const void *bytes, gsize n, const c
 
 /* Tells the others why this rank does not go on; nothing where the reason came from another. FALSE: they could not be
  * told, and may wait for ever: clip_ranks_abort () is what is left. */
-gboolean clip_ranks_fail (ClipRanks *ranks, const GError *reason);
+CLIP_API gboolean clip_ranks_fail (ClipRanks *ranks, const GError *reason);
 /* Ends this process and all others of the job. For main () alone, after it has said why. */
-void clip_ranks_abort (ClipRanks *ranks, int status);
+CLIP_API void clip_ranks_abort (ClipRanks *ranks, int status);

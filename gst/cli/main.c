@@ -10,7 +10,8 @@
 
 static const CliCommand *const commands[] = {
   &command_inspect,  &command_tokenize, &command_preprocess, &command_embed,
-  &command_classify, &command_eval,     &command_prompts,    &command_vocab,
+  &command_classify, &command_eval,     &command_prompts,    &command_train,
+  &command_vocab,
 };
 
 static const CliCommand *

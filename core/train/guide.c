@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "core/train/guide.h"
+#include "core/base/error.h"
+#include "core/model/tower.h"
+#include "core/text/tokenizer.h"
+#include "core/train/distill.h"
+#include "core/train/product.h"
+#include "core/train/random.h"
+
+#include <math.h>
+#include <string.h>
+
+struct _ClipGuide {
+  const ClipSettings *settings;
+  const ClipOrigin *origin;
+  int image_width, text_width, embed_dim;
+
+  ClipNames *names;         /* NULL: no classifier */
+  ClipArray *weight, *bias; /* [K, W], [K] */
+
+  ClipModel *teacher; /* NULL: none */
+  ClipSession *session;
+
+  ClipParameters *before; /* the text tower as it was; NULL: it is not kept */
+  ClipTrunk *trunk;
+};
+
+/* ------------------------------------------------------------------------------------------- new */
+
+static gboolean
+open_classifier (ClipGuide *guide, GError **error)
+{
+  const ClipSettings *settings = guide->settings;
+  const char *path = settings->classifier.file;
+  guide->names = clip_names_load (settings->classifier.names, error);
+  if (!guide->names)
+    return FALSE;
+  static const char *const names[] = { "classifier.weight", "classifier.bias" };
+  ClipArray **arrays[] = { &guide->weight, &guide->bias };
+  const gint64 shape[] = { clip_names_get_n_classes (guide->names), guide->image_width };
+  for (int i = 0; i < 2; i++) {
+    g_autoptr (GError) problem = NULL;
+    ClipArray *array = *arrays[i] = clip_array_read (path, names[i], "F32", &problem);
+    if (problem) {
+      g_propagate_error (error, g_steal_pointer (&problem));
+      return FALSE;
+    }
+    if (!array)
+      return clip_fail (error, CLIP_ERROR_TENSOR, "%s: tensor %s is missing", path, names[i]);
+    if (array->n_dims != 2 - i || array->shape[0] != shape[0] ||
+        (i == 0 && array->shape[1] != shape[1]))
+      return clip_fail (error, CLIP_ERROR_TENSOR,
+                        "%s: %s begins with [%" G_GINT64_FORMAT "%s, expected [%" G_GINT64_FORMAT
+                        "%s for the classes of %s and the image tower's features",
+                        path, names[i], array->shape[0], i ? "]" : ", …]", shape[0],
+                        i ? "]" : ", W]", settings->classifier.names);
+  }
+  if ((guint) settings->classifier.texts > clip_names_get_n_texts (guide->names))
+    return clip_fail (error, CLIP_ERROR_CONFIG,
+                      "%s: loss.classifier.texts is %d, expected at most the %u of %s",
+                      settings->path, settings->classifier.texts,
+                      clip_names_get_n_texts (guide->names), settings->classifier.names);
+  return TRUE;
+}
+
+/* A batch has the tokens of one vocabulary, and pixels of one size. */
+static gboolean
+open_teacher (ClipGuide *guide, GError **error)
+{
+  const ClipSettings *settings = guide->settings;
+  const ClipConfig *own = &guide->origin->config;
+  guide->teacher = clip_model_load (settings->teacher.model, NULL, error);
+  if (!guide->teacher)
+    return FALSE;
+  const ClipConfig *config = clip_model_get_config (guide->teacher);
+  const ClipTokenizer *tokenizer = clip_model_get_tokenizer (guide->teacher, error);
+  if (!tokenizer)
+    return FALSE;
+  const char *probe = "A photo of 2 black-and-white dogs, running; café!";
+  g_autoptr (GArray) a = clip_tokenizer_encode (tokenizer, probe),
+                     b = clip_tokenizer_encode (guide->origin->tokenizer, probe);
+  if (a->len != b->len || memcmp (a->data, b->data, a->len * sizeof (gint32)) != 0)
+    return clip_fail (error, CLIP_ERROR_CONFIG,
+                      "%s: loss.teacher.model is %s, which has another vocabulary", settings->path,
+                      settings->teacher.model);
+  if (config->image.image_size != own->image.image_size ||
+      memcmp (config->preprocess.mean, own->preprocess.mean, sizeof own->preprocess.mean) != 0 ||
+      memcmp (config->preprocess.std, own->preprocess.std, sizeof own->preprocess.std) != 0)
+    return clip_fail (
+        error, CLIP_ERROR_CONFIG,
+        "%s: loss.teacher.model is %s, for pictures of %d², expected the same size, mean "
+        "and deviation as the model that is trained (%d²)",
+        settings->path, settings->teacher.model, config->image.image_size, own->image.image_size);
+  for (int i = 0; i < settings->n_sets; i++)
+    if (settings->sets[i].features)
+      return clip_fail (error, CLIP_ERROR_CONFIG,
+                        "%s: data.%d has features, of which a teacher sees no picture",
+                        settings->path, i);
+  guide->session = clip_session_new (guide->teacher, settings->threads);
+  return TRUE;
+}
+
+static gboolean
+keep_text (ClipGuide *guide, GError **error)
+{
+  guide->before = clip_parameters_new (guide->origin->weights);
+  guide->trunk = (guide->origin->config.text.kind == CLIP_TEXT_BERT
+                      ? clip_train_bert_new
+                      : clip_train_text_new) (guide->before, &guide->origin->config);
+  clip_parameters_freeze (guide->before, CLIP_PART_TEXT, G_MAXINT);
+  return clip_parameters_finish (guide->before, error);
+}
+
+ClipGuide *
+clip_guide_new (const ClipSettings *settings, const ClipOrigin *origin, const ClipStudent *student,
+                GError **error)
+{
+  g_autoptr (ClipGuide) guide = g_new0 (ClipGuide, 1);
+  guide->settings = settings;
+  guide->origin = origin;
+  guide->image_width = student->image.width;
+  guide->text_width = student->text.width;
+  guide->embed_dim = student->config.embed_dim;
+  const gboolean keeps = settings->keep_text > 0 && student->text.trunk_learns;
+  if ((settings->classifier.file && !open_classifier (guide, error)) ||
+      (settings->teacher.model && !open_teacher (guide, error)) ||
+      (keeps && !keep_text (guide, error)))
+    return NULL;
+  return g_steal_pointer (&guide);
+}
+
+void
+clip_guide_free (ClipGuide *guide)
+{
+  if (!guide)
+    return;
+  clip_names_free (guide->names);
+  g_free (guide->weight);
+  g_free (guide->bias);
+  clip_session_free (guide->session);
+  clip_model_unref (guide->teacher);
+  if (guide->trunk)
+    guide->trunk->free (guide->trunk);
+  clip_parameters_free (guide->before);
+  g_free (guide);
+}
+
+gboolean
+clip_guide_keeps (const ClipGuide *guide)
+{
+  return guide->trunk != NULL;
+}
+
+/* ------------------------------------------------------------------------------------- classifier */
+
+/* @text in one of the templates. */
+static char *
+fill_template (char *const *templates, const char *text, guint64 *state)
+{
+  if (!templates || !templates[0])
+    return g_strdup (text);
+  const char *template = templates[clip_random_below (state, g_strv_length ((char **) templates))];
+  const char *place = strstr (template, "{}");
+  return g_strdup_printf ("%.*s%s%s", (int) (place - template), template, text, place + 2);
+}
+
+ClipGuideTexts
+clip_guide_draw (ClipGuide *guide, ClipTape *tape, int step, int rank)
+{
+  const ClipSettings *settings = guide->settings;
+  const int context = guide->origin->config.text.context_length;
+  ClipGuideTexts drawn = { 0 };
+  if (!guide->names)
+    return drawn;
+  drawn.n = settings->classifier.texts;
+  drawn.texts = clip_tape_take (tape, drawn.n * sizeof *drawn.texts);
+  drawn.tokens = clip_tape_take (tape, (gsize) drawn.n * context * sizeof *drawn.tokens);
+  guint64 state = clip_random_key (settings->seed ^ 0x6e616d6573, step, rank);
+  clip_names_draw (guide->names, drawn.texts, drawn.n, settings->classifier.share, &state);
+  for (int i = 0; i < drawn.n; i++) {
+    g_autofree char *text = fill_template (
+        settings->classifier.templates, clip_names_get_text (guide->names, drawn.texts[i]), &state);
+    const int length = clip_tokenizer_encode_padded (
+        guide->origin->tokenizer, drawn.tokens + (gsize) i * context, context, text, NULL);
+    drawn.length = MAX (drawn.length, length);
+  }
+  for (int i = 1; i < drawn.n; i++)
+    memmove (drawn.tokens + (gsize) i * drawn.length, drawn.tokens + (gsize) i * context,
+             drawn.length * sizeof *drawn.tokens);
+  return drawn;
+}
+
+typedef struct {
+  float *p;
+  int n;
+  float temperature;
+} Softmax;
+
+static void
+softmax_rows (void *data, int first, int end)
+{
+  const Softmax *s = data;
+  for (int r = first; r < end; r++) {
+    float *p = s->p + (gsize) r * s->n, most = -INFINITY;
+    double sum = 0;
+    for (int i = 0; i < s->n; i++)
+      most = MAX (most, p[i]);
+    for (int i = 0; i < s->n; i++)
+      sum += p[i] = expf ((p[i] - most) / s->temperature);
+    for (int i = 0; i < s->n; i++)
+      p[i] = (float) (p[i] / sum);
+  }
+}
+
+gboolean
+clip_guide_classify (ClipGuide *guide, ClipContrastResult *result, const ClipGuideBatch *batch,
+                     GError **error)
+{
+  if (!guide->names)
+    return TRUE;
+  const int B = batch->batch->n, N = batch->extra->n, W = guide->image_width, E = guide->embed_dim,
+            K = clip_names_get_n_classes (guide->names);
+  ClipTape *tape = batch->tape;
+  float *p = clip_tape_floats (tape, (gsize) B * K), *y = clip_tape_floats (tape, (gsize) B * N);
+  clip_product_nt (tape, p, K, batch->image->pooled, W, guide->weight->data, W, guide->bias->data,
+                   B, K, W, FALSE);
+  Softmax softmax = { p, K, guide->settings->classifier.temperature };
+  clip_for_ranges (tape, softmax_rows, &softmax, B, 8);
+  clip_names_targets (guide->names, y, p, B, batch->extra->texts, N);
+  const ClipContrast contrast = {
+    .images = B,
+    .texts = N,
+    .embed_dim = E,
+    .image = batch->image->features,
+    .text = batch->text->features + (gsize) B * E,
+    .soft = y,
+    .logit_scale = batch->logit_scale,
+    .image_weight = 0.5f,
+    .text_weight = 0.5f,
+  };
+  return clip_contrast (result, tape, batch->ranks, &contrast, guide->settings->classifier.weight,
+                        batch->d_image, batch->d_text + (gsize) B * E, error);
+}
+
+/* ------------------------------------------------------------------------------- teacher, keeping */
+
+gboolean
+clip_guide_teach (ClipGuide *guide, ClipContrastResult *result, const ClipGuideBatch *batch,
+                  GError **error)
+{
+  if (!guide->teacher)
+    return TRUE;
+  const ClipConfig *config = clip_model_get_config (guide->teacher);
+  const ClipBatch *data = batch->batch;
+  const int B = data->n, F = config->embed_dim;
+  float *image = clip_tape_floats (batch->tape, (gsize) B * F),
+        *text = clip_tape_floats (batch->tape, (gsize) B * F);
+  clip_encode_image (guide->session, image, data->pixels, B);
+  clip_encode_text (guide->session, text, data->tokens, B, data->length);
+  const ClipTeacher teacher = { F, image, text, config->logit_scale };
+  const ClipContrast contrast = {
+    .images = B,
+    .texts = B,
+    .embed_dim = guide->embed_dim,
+    .image = batch->image->features,
+    .text = batch->text->features,
+    .logit_scale = batch->logit_scale,
+    .image_weight = 0.5f,
+    .text_weight = 0.5f,
+  };
+  return clip_distill (result, batch->tape, batch->ranks, &contrast, &teacher,
+                       guide->settings->teacher.weight, batch->d_image, batch->d_text, error);
+}
+
+gboolean
+clip_guide_keep (ClipGuide *guide, double *loss, const ClipGuideBatch *batch, GError **error)
+{
+  if (!guide->trunk)
+    return TRUE;
+  const ClipRows *rows = &batch->text->rows;
+  float *original = clip_tape_floats (batch->tape, (gsize) rows->n * guide->text_width);
+  guide->trunk->forward (guide->trunk, batch->tape, original, rows->raw, rows->n, rows->length,
+                         FALSE);
+  return clip_stay_close (loss, batch->tape, batch->ranks, batch->text->pooled, original, rows->n,
+                          guide->text_width, guide->settings->keep_text, batch->d_pooled, error);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What a training step learns from beside the captions:
+ *
+ *   classifier   P = softmax ((pooled · Wᵀ + b) / temperature) [B, K];  N texts are drawn, each true of some classes;
+ *                targets Y[b, n] = Σ of P over the classes that text n is true of
+ *   teacher      another model's embeddings of the batch
+ *   keep         the text tower as it was in the beginning
+ */
+#pragma once
+#include "core/train/student.h"
+
+typedef struct _ClipGuide ClipGuide;
+
+/* Whatever of these the settings ask for. @origin must outlive it. */
+ClipGuide *clip_guide_new (const ClipSettings *settings, const ClipOrigin *origin,
+                           const ClipStudent *student, GError **error);
+void clip_guide_free (ClipGuide *guide);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (ClipGuide, clip_guide_free)
+gboolean clip_guide_keeps (const ClipGuide *guide);
+
+/* The N texts of a step; n = 0 where there is no classifier. */
+typedef struct {
+  int n, length;
+  guint *texts;   /* [N] of the ClipNames */
+  gint32 *tokens; /* [N, T] */
+} ClipGuideTexts;
+ClipGuideTexts clip_guide_draw (ClipGuide *guide, ClipTape *tape, int step, int rank);
+
+typedef struct {
+  ClipTape *tape;
+  ClipRanks *ranks;
+  const ClipBatch *batch;
+  const ClipGuideTexts *extra;
+  const ClipPass *image, *text;       /* B rows; B + N */
+  float *d_image, *d_text, *d_pooled; /* gradients are added, with the weights of the settings */
+  float logit_scale;
+} ClipGuideBatch;
+
+/* Each does nothing where it was not asked for. Losses are without their weights. */
+gboolean clip_guide_classify (ClipGuide *guide, ClipContrastResult *result,
+                              const ClipGuideBatch *batch, GError **error);
+gboolean clip_guide_teach (ClipGuide *guide, ClipContrastResult *result,
+                           const ClipGuideBatch *batch, GError **error);
+gboolean clip_guide_keep (ClipGuide *guide, double *loss, const ClipGuideBatch *batch,
+                          GError **error);

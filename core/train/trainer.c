@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * One step, with B pairs on this rank and N texts of a classifier:
+ *
+ *   image side   pixels, or features that are known      → [B, E]
+ *   text side    B captions and N texts                  → [B + N, E]
+ *   loss         captions · contrast (images, captions)
+ *              + classifier · contrast (images, N texts; targets of the classifier's probabilities)
+ *              + teacher · distill (images, captions; targets of the teacher's embeddings)
+ *              + keep_text · distance of the texts' pooled features to those of the tower as it was
+ *   backward     both sides; gradients are summed over ranks, BatchNorm's running statistics averaged
+ */
+#include "core/train/trainer.h"
+#include "core/base/error.h"
+#include "core/model/tower.h"
+#include "core/text/tokenizer.h"
+#include "core/train/distill.h"
+#include "core/train/guide.h"
+#include "core/train/student.h"
+#include "core/train/random.h"
+#include "core/train/save.h"
+#include "core/train/state.h"
+
+#include <glib/gstdio.h>
+#include <math.h>
+#include <string.h>
+
+#define MAX_FAILED 20 /* steps in a row whose gradient is not finite */
+
+struct _ClipTrainer {
+  const ClipSettings *settings;
+  ClipRanks *ranks;
+  ClipWarning warning;
+  gpointer user_data;
+
+  ClipOrigin *origin;
+  ClipStudent *student;
+  ClipTape *tape;
+  ClipOptimizer *optimizer;
+  ClipOptimizerConfig optimizer_config;
+  ClipDataSetConfig *sets;
+  ClipData *data;
+  ClipGuide *guide;
+  char *settings_text;
+  int batch; /* B: of this rank */
+  int step, n_steps, failed;
+};
+
+/* ------------------------------------------------------------------------------------------- new */
+
+static void
+warn (ClipTrainer *trainer, const char *message)
+{
+  if (trainer->warning)
+    trainer->warning (message, trainer->user_data);
+}
+
+static gboolean
+make_student (ClipTrainer *trainer, GError **error)
+{
+  g_autoptr (GPtrArray) warnings = g_ptr_array_new_with_free_func (g_free);
+  trainer->origin = clip_origin_new (trainer->settings, warnings, error);
+  for (guint i = 0; i < warnings->len; i++)
+    warn (trainer, warnings->pdata[i]);
+  if (!trainer->origin)
+    return FALSE;
+  trainer->student = clip_student_new (trainer->origin, trainer->settings, error);
+  return trainer->student != NULL;
+}
+
+static gboolean
+make_data (ClipTrainer *trainer, GError **error)
+{
+  const ClipSettings *settings = trainer->settings;
+  const ClipConfig *config = &trainer->student->config;
+  trainer->sets = g_memdup2 (settings->sets, settings->n_sets * sizeof *settings->sets);
+  for (int i = 0; i < settings->n_sets; i++) {
+    ClipAugment *augment = &trainer->sets[i].augment;
+    augment->size = config->image.image_size;
+    memcpy (augment->mean, config->preprocess.mean, sizeof augment->mean);
+    memcpy (augment->std, config->preprocess.std, sizeof augment->std);
+  }
+  const ClipDataConfig data = {
+    .sets = trainer->sets,
+    .n_sets = settings->n_sets,
+    .tokenizer = trainer->origin->tokenizer,
+    .context_length = config->text.context_length,
+    .batch = trainer->batch,
+    .seed = settings->seed,
+    .workers = settings->workers,
+  };
+  trainer->data =
+      clip_data_new (&data, trainer->ranks, trainer->warning, trainer->user_data, error);
+  return trainer->data != NULL;
+}
+
+static gboolean
+set_lengths (ClipTrainer *trainer, GError **error)
+{
+  const ClipSettings *settings = trainer->settings;
+  const int n = clip_ranks_get_n (trainer->ranks);
+  trainer->batch = settings->batch / n;
+  return settings->batch % n == 0 ||
+         clip_fail (error, CLIP_ERROR_CONFIG, "%s: batch is %d, which %d processes cannot share",
+                    settings->path, settings->batch, n);
+}
+
+static void
+make_optimizer (ClipTrainer *trainer)
+{
+  const ClipSettings *settings = trainer->settings;
+  const double samples = (double) clip_data_get_n (trainer->data);
+  trainer->n_steps =
+      settings->steps > 0
+          ? settings->steps
+          : (int) CLAMP (ceil (settings->epochs * samples / settings->batch), 1, 1e9);
+  trainer->optimizer_config = settings->optimizer;
+  trainer->optimizer_config.total_steps = trainer->n_steps;
+  trainer->optimizer =
+      clip_optimizer_new (trainer->student->parameters, &trainer->optimizer_config);
+}
+
+ClipTrainer *
+clip_trainer_new (const ClipSettings *settings, ClipRanks *ranks, ClipWarning warning,
+                  gpointer data, GError **error)
+{
+  g_autoptr (ClipTrainer) trainer = g_new0 (ClipTrainer, 1);
+  trainer->settings = settings;
+  trainer->ranks = ranks;
+  trainer->warning = warning;
+  trainer->user_data = data;
+  trainer->settings_text = clip_settings_to_json (settings);
+  if (!clip_ranks_agree (ranks, trainer->settings_text, strlen (trainer->settings_text),
+                         "configuration", error) ||
+      !set_lengths (trainer, error) || !make_student (trainer, error))
+    return NULL;
+  trainer->tape = clip_tape_new (settings->threads);
+  trainer->guide = clip_guide_new (settings, trainer->origin, trainer->student, error);
+  if (!trainer->guide || !make_data (trainer, error))
+    return NULL;
+  make_optimizer (trainer);
+  if (trainer->student->parameters->n_gradients == 0)
+    return clip_fail_null (error, CLIP_ERROR_CONFIG, "%s: every part of the model is frozen",
+                           settings->path);
+  return g_steal_pointer (&trainer);
+}
+
+void
+clip_trainer_free (ClipTrainer *trainer)
+{
+  if (!trainer)
+    return;
+  clip_data_free (trainer->data);
+  clip_guide_free (trainer->guide);
+  clip_optimizer_free (trainer->optimizer);
+  clip_student_free (trainer->student);
+  clip_origin_free (trainer->origin);
+  clip_tape_free (trainer->tape);
+  g_free (trainer->sets);
+  g_free (trainer->settings_text);
+  g_free (trainer);
+}
+
+/* ------------------------------------------------------------------------------------------ step */
+
+/* @extra rows follow the batch's own. */
+static ClipRows
+text_rows (ClipTrainer *trainer, const ClipBatch *batch, const ClipGuideTexts *extra)
+{
+  const int n = batch->n + extra->n, length = MAX (batch->length, extra->length);
+  const gint32 pad = clip_tokenizer_get_pad (trainer->origin->tokenizer);
+  gint32 *tokens = clip_tape_take (trainer->tape, (gsize) n * length * sizeof *tokens);
+  for (int b = 0; b < n; b++) {
+    const gboolean own = b < batch->n;
+    const int long_ = own ? batch->length : extra->length;
+    const gint32 *from =
+        own ? batch->tokens + (gsize) b * long_ : extra->tokens + (gsize) (b - batch->n) * long_;
+    for (int i = 0; i < length; i++)
+      tokens[(gsize) b * length + i] = i < long_ ? from[i] : pad;
+  }
+  return (ClipRows){ n, n, tokens, length * sizeof *tokens, length, NULL };
+}
+
+/* A normal number for each, of a standard deviation relative to the root mean square of its row. */
+static void
+add_noise (ClipTrainer *trainer, float *x, const int *position, int rows, int width)
+{
+  const double noise = trainer->settings->text_noise;
+  for (int r = 0; r < rows && noise > 0; r++, x += width) {
+    guint64 state =
+        clip_random_key (trainer->settings->seed ^ 0x6e6f697365, trainer->step, position[r]);
+    double square = 0;
+    for (int i = 0; i < width; i++)
+      square += (double) x[i] * x[i];
+    const double deviation = noise * sqrt (square / width);
+    for (int i = 0; i < width; i++)
+      x[i] += (float) (deviation * clip_random_normal (&state));
+  }
+}
+
+typedef struct {
+  ClipPass image, text;
+  float *d_image, *d_text, *d_pooled; /* of features; of the texts' pooled features, NULL: none */
+  double d_scale;
+} Pass;
+
+static gboolean
+captions_loss (ClipTrainer *trainer, Pass *pass, const ClipBatch *batch, ClipStep *report,
+               GError **error)
+{
+  const float weight = trainer->settings->captions;
+  const int B = batch->n;
+  ClipContrastResult result = { 0 };
+  guint64 *keys = clip_tape_take (trainer->tape, B * sizeof *keys);
+  for (int b = 0; b < B; b++)
+    keys[b] = trainer->settings->equal_captions ? batch->text_key[b] : (guint64) batch->position[b];
+  const ClipContrast contrast = {
+    .images = B,
+    .texts = B,
+    .embed_dim = trainer->student->config.embed_dim,
+    .image = pass->image.features,
+    .text = pass->text.features,
+    .image_key = keys,
+    .text_key = keys,
+    .logit_scale = *trainer->student->logit_scale->value,
+    .image_weight = 0.5f,
+    .text_weight = 0.5f,
+  };
+  if (!clip_contrast (&result, trainer->tape, trainer->ranks, &contrast, weight, pass->d_image,
+                      pass->d_text, error))
+    return FALSE;
+  report->captions = result.loss;
+  report->accuracy = result.accuracy;
+  report->loss += weight * result.loss;
+  pass->d_scale += weight * result.d_logit_scale;
+  return TRUE;
+}
+
+static gboolean
+all_losses (ClipTrainer *trainer, Pass *pass, const ClipBatch *batch, const ClipGuideTexts *extra,
+            ClipStep *report, GError **error)
+{
+  const ClipSettings *settings = trainer->settings;
+  const ClipGuideBatch guided = { trainer->tape,  trainer->ranks,
+                                  batch,          extra,
+                                  &pass->image,   &pass->text,
+                                  pass->d_image,  pass->d_text,
+                                  pass->d_pooled, *trainer->student->logit_scale->value };
+  ClipContrastResult classifier = { 0 }, teacher = { 0 };
+  if (!captions_loss (trainer, pass, batch, report, error) ||
+      !clip_guide_classify (trainer->guide, &classifier, &guided, error) ||
+      !clip_guide_teach (trainer->guide, &teacher, &guided, error) ||
+      !clip_guide_keep (trainer->guide, &report->keep_text, &guided, error))
+    return FALSE;
+  report->classifier = classifier.loss;
+  report->teacher = teacher.loss;
+  report->loss += settings->classifier.weight * classifier.loss +
+                  settings->teacher.weight * teacher.loss + settings->keep_text * report->keep_text;
+  pass->d_scale += settings->classifier.weight * classifier.d_logit_scale +
+                   settings->teacher.weight * teacher.d_logit_scale;
+  return TRUE;
+}
+
+/* The mean over ranks of what each has seen of its own part of the batch. */
+static gboolean
+share_statistics (ClipTrainer *trainer, GError **error)
+{
+  const int n_ranks = clip_ranks_get_n (trainer->ranks);
+  const ClipParameters *parameters = trainer->student->parameters;
+  if (n_ranks == 1 || !trainer->student->image.statistics)
+    return TRUE;
+  for (guint i = 0; i < parameters->list->len; i++) {
+    const ClipParameter *parameter = parameters->list->pdata[i];
+    if (!parameter->spec.buffer)
+      continue;
+    if (!clip_ranks_sum (trainer->ranks, parameter->value, parameter->n, error))
+      return FALSE;
+    for (gsize j = 0; j < parameter->n; j++)
+      parameter->value[j] /= n_ranks;
+  }
+  return TRUE;
+}
+
+static gboolean
+find_gradients (ClipTrainer *trainer, const ClipBatch *batch, ClipStep *report, GError **error)
+{
+  ClipStudent *student = trainer->student;
+  ClipParameters *parameters = student->parameters;
+  ClipTape *tape = trainer->tape;
+  const int size = student->config.image.image_size, micro = trainer->settings->micro_batch,
+            E = student->config.embed_dim;
+  const ClipRows images = {
+    batch->n, batch->n_pixels, batch->pixels, 3 * (gsize) size * size * sizeof (float),
+    0,        batch->pooled
+  };
+  const ClipGuideTexts extra =
+      clip_guide_draw (trainer->guide, tape, trainer->step, clip_ranks_get_rank (trainer->ranks));
+  const ClipRows texts = text_rows (trainer, batch, &extra);
+
+  clip_parameters_zero_gradients (parameters);
+  Pass pass = {
+    .image = clip_side_forward (&student->image, tape, &images, micro),
+    .text = clip_side_forward (&student->text, tape, &texts, micro),
+    .d_image = clip_tape_zeros (tape, (gsize) images.n * E),
+    .d_text = clip_tape_zeros (tape, (gsize) texts.n * E),
+    .d_pooled = clip_guide_keeps (trainer->guide)
+                    ? clip_tape_zeros (tape, (gsize) texts.n * student->text.width)
+                    : NULL,
+  };
+  add_noise (trainer, pass.text.features, batch->position, batch->n, E);
+  if (!all_losses (trainer, &pass, batch, &extra, report, error))
+    return FALSE;
+  clip_side_backward (&student->text, tape, &pass.text, pass.d_text, pass.d_pooled);
+  clip_side_backward (&student->image, tape, &pass.image, pass.d_image, NULL);
+  if (!clip_ranks_sum (trainer->ranks, parameters->gradients, parameters->n_gradients, error) ||
+      !share_statistics (trainer, error))
+    return FALSE;
+  if (student->logit_scale->gradient)
+    *student->logit_scale->gradient += (float) pass.d_scale; /* the whole, on every rank */
+  return TRUE;
+}
+
+gboolean
+clip_trainer_learn (ClipTrainer *trainer, ClipStep *step, const ClipBatch *batch, GError **error)
+{
+  const gint64 start = g_get_monotonic_time ();
+  *step = (ClipStep){ .step = trainer->step + 1, .pairs = trainer->settings->batch };
+  const ClipTapeMark mark = clip_tape_mark (trainer->tape);
+  const gboolean ok = find_gradients (trainer, batch, step, error);
+  clip_tape_release (trainer->tape, mark);
+  if (!ok)
+    return FALSE;
+  step->rate = clip_schedule (&trainer->optimizer_config, trainer->step);
+  step->gradient_norm = clip_optimizer_step (trainer->optimizer, trainer->tape, trainer->step);
+  trainer->step++;
+  step->logit_scale = exp (*trainer->student->logit_scale->value);
+  step->broken = clip_data_get_n_broken (trainer->data);
+  step->seconds = (g_get_monotonic_time () - start) * 1e-6;
+
+  trainer->failed = isfinite (step->gradient_norm) ? 0 : trainer->failed + 1;
+  return trainer->failed < MAX_FAILED ||
+         clip_fail (
+             error, CLIP_ERROR_CONFIG,
+             "%s: the gradient was not finite in the last %d steps, up to step %d: "
+             "optimizer.rate may be too high, optimizer.warmup or optimizer.clip_norm too low",
+             trainer->settings->path, MAX_FAILED, trainer->step);
+}
+
+gboolean
+clip_trainer_step (ClipTrainer *trainer, ClipStep *step, GError **error)
+{
+  const gint64 start = g_get_monotonic_time ();
+  const ClipBatch *batch = clip_data_next (trainer->data, error);
+  const double waited = (g_get_monotonic_time () - start) * 1e-6;
+  if (!batch || !clip_trainer_learn (trainer, step, batch, error))
+    return FALSE;
+  step->waited = waited;
+  step->seconds += waited;
+  return TRUE;
+}
+
+/* -------------------------------------------------------------------------------------- questions */
+
+int
+clip_trainer_get_step (const ClipTrainer *trainer)
+{
+  return trainer->step;
+}
+
+int
+clip_trainer_get_n_steps (const ClipTrainer *trainer)
+{
+  return trainer->n_steps;
+}
+
+gint64
+clip_trainer_get_n_samples (const ClipTrainer *trainer)
+{
+  return clip_data_get_n (trainer->data);
+}
+
+gint64
+clip_trainer_get_n_parameters (const ClipTrainer *trainer, gint64 *learning)
+{
+  const GPtrArray *list = trainer->student->parameters->list;
+  gint64 all = 0;
+  *learning = 0;
+  for (guint i = 0; i < list->len; i++) {
+    const ClipParameter *parameter = list->pdata[i];
+    all += parameter->spec.buffer ? 0 : parameter->n;
+    *learning += parameter->trained ? parameter->n : 0;
+  }
+  return all;
+}
+
+gint64
+clip_trainer_get_memory (const ClipTrainer *trainer)
+{
+  return trainer->tape->peak;
+}
+
+/* ------------------------------------------------------------------------------------------ files */
+
+static ClipState
+state_of (const ClipTrainer *trainer)
+{
+  return (ClipState){ trainer->student->parameters, trainer->optimizer,
+                      trainer->settings->optimizer.average > 0, trainer->settings_text,
+                      trainer->step };
+}
+
+char *
+clip_trainer_state_path (const ClipTrainer *trainer)
+{
+  return clip_state_path (trainer->settings->output, trainer->step);
+}
+
+gboolean
+clip_trainer_has_state (const ClipSettings *settings)
+{
+  g_autoptr (GArray) steps = clip_state_list (settings->output);
+  return steps->len > 0;
+}
+
+gboolean
+clip_trainer_save (ClipTrainer *trainer, GError **error)
+{
+  const ClipSettings *settings = trainer->settings;
+  const ClipState state = state_of (trainer);
+  if (!clip_state_write (&state, settings->output, error))
+    return FALSE;
+  clip_state_prune (settings->output, settings->keep);
+  return TRUE;
+}
+
+gboolean
+clip_trainer_resume (ClipTrainer *trainer, GError **error)
+{
+  const char *folder = trainer->settings->output;
+  g_autoptr (GArray) steps = clip_state_list (folder);
+  ClipState state = state_of (trainer);
+  gboolean found = FALSE;
+  for (guint i = 0; i < steps->len && !found; i++) {
+    g_autoptr (GError) problem = NULL;
+    found = clip_state_read (&state, folder, g_array_index (steps, int, i), &problem);
+    if (found)
+      break;
+    if (g_error_matches (problem, CLIP_ERROR, CLIP_ERROR_CONFIG) || i + 1 == steps->len) {
+      g_propagate_error (error, g_steal_pointer (&problem));
+      return FALSE;
+    }
+    g_autofree char *text = g_strdup_printf ("%s; going on from the one before", problem->message);
+    warn (trainer, text);
+  }
+  if (!clip_ranks_agree (trainer->ranks, &state.step, sizeof state.step, "step to go on from",
+                         error))
+    return FALSE;
+  trainer->step = state.step;
+  if (found)
+    clip_data_seek (trainer->data, trainer->step);
+  return trainer->step <= trainer->n_steps ||
+         clip_fail (error, CLIP_ERROR_CONFIG, "%s: the run in %s has done %d steps, more than %d",
+                    trainer->settings->path, folder, trainer->step, trainer->n_steps);
+}
+
+gboolean
+clip_trainer_write_model (ClipTrainer *trainer, const char *path, GError **error)
+{
+  const gboolean averaged = trainer->settings->optimizer.average > 0;
+  return clip_save_model (path, trainer->student, trainer->origin,
+                          averaged ? clip_optimizer_get_average (trainer->optimizer) : NULL, error);
+}
