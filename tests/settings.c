@@ -116,10 +116,10 @@ test_values (void)
   g_autofree char *output = g_build_filename (folder, "out", NULL);
   g_assert_cmpstr (settings->init, ==, "default");
   g_assert_cmpstr (settings->output, ==, output);
-  g_assert_cmpstr (settings->sets[0].shards[0], ==, shards);
-  g_assert_cmpstr (settings->sets[0].name, ==, "0");
-  g_assert_cmpfloat (settings->sets[0].weight, ==, 3);
-  g_assert_cmpfloat (settings->sets[0].augment.flip, ==, 0.5);
+  g_assert_cmpstr (settings->sets[0].data.shards[0], ==, shards);
+  g_assert_cmpstr (settings->sets[0].data.name, ==, "0");
+  g_assert_cmpfloat (settings->sets[0].data.weight, ==, 3);
+  g_assert_cmpfloat (settings->sets[0].data.augment.flip, ==, 0.5);
   g_assert_cmpfloat (settings->optimizer.rate[CLIP_PART_TEXT], ==, 2e-3f);
   g_assert_cmpfloat (settings->optimizer.rate[CLIP_PART_IMAGE], ==, 5e-4f);
   g_assert_cmpfloat (settings->optimizer.beta2, ==, 0.99f);

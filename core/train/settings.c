@@ -11,7 +11,8 @@
 
 /* ---------------------------------------------------------------------------------------- tables */
 
-#define SET(member) offsetof (ClipDataSetConfig, member)
+#define SET(member) offsetof (ClipSetSettings, data.member)
+#define OF_SET(member) offsetof (ClipSetSettings, member)
 #define AT(member) offsetof (ClipSettings, member)
 
 static const ClipSetting augment_rows[] = {
@@ -32,6 +33,19 @@ static const ClipSetting augment_rows[] = {
 };
 static const ClipSection augment = { augment_rows };
 
+static const ClipSetting virtual_rows[] = {
+  { "classifier", CLIP_FILE, OF_SET (virtual.classifier), NULL,
+    .help = "safetensors with `classifier.weight` [K, W], of whose classes `class` speaks" },
+  { "like", CLIP_FILES, OF_SET (virtual.like), NULL,
+    .help = "Files of `features` of real pictures: their mean and covariance" },
+  { "strength", CLIP_DOUBLES, OF_SET (virtual.strength), "[4, 13]", 0, 1000, "standard deviations",
+    "How far towards its class a row lies, least and most", .n = 2 },
+  { "noise", CLIP_DOUBLE, OF_SET (virtual.noise), "0.85", 0, 10, "of the covariance",
+    "How far it is scattered" },
+  { 0 },
+};
+static const ClipSection virtual = { virtual_rows };
+
 static const ClipSetting data_rows[] = {
   { "name", CLIP_TEXT, SET (name), NULL,
     .help = "For messages and the log; without one, its number" },
@@ -49,10 +63,16 @@ static const ClipSetting data_rows[] = {
     .help = "Texts with one {} that names are put in at random" },
   { "noise", CLIP_DOUBLE, SET (noise), "0", 0, 10, "standard deviations of each feature",
     "Noise on the features of `features`, and of a cache" },
+  { "captions", CLIP_FLAG, OF_SET (captions), "true",
+    .help = "Whether its pairs take part in the loss over captions; otherwise its pictures learn "
+            "from the classifier alone" },
+  { "virtual", CLIP_SECTION, 0, .section = &virtual,
+    .help = "For `features` with `class`: rows are drawn anew in each step, as the image trunk "
+            "might pool a picture of their class" },
   { "augment", CLIP_SECTION, 0, .section = &augment, .help = "What happens to pictures" },
   { 0 },
 };
-static const ClipSection data = { data_rows, NULL, sizeof (ClipDataSetConfig) };
+static const ClipSection data = { data_rows, NULL, sizeof (ClipSetSettings) };
 
 static const ClipSetting init_rows[] = {
   { "model", CLIP_MODEL, AT (init), NULL, .help = "A model, as `gst-clip --model` takes it; or" },
@@ -241,7 +261,8 @@ check_sets (const ClipSettings *settings, GError **error)
                       settings->path);
   double weights = 0;
   for (int i = 0; i < settings->n_sets; i++) {
-    ClipDataSetConfig *set = &settings->sets[i];
+    ClipSetSettings *item = &settings->sets[i];
+    ClipDataSetConfig *set = &item->data;
     const int sources = (set->shards != NULL) + (set->list != NULL) + (set->features != NULL);
     if (!set->name)
       set->name = g_strdup_printf ("%d", i);
@@ -250,11 +271,16 @@ check_sets (const ClipSettings *settings, GError **error)
       return clip_fail (error, CLIP_ERROR_CONFIG,
                         "%s: data.%d has %s of shards, list and features, expected one",
                         settings->path, i, sources ? "several" : "none");
-    for (char **template = set->templates; template && *template; template ++)
-      if (!strstr (*template, "{}"))
+    if (item->virtual.classifier && !(set->features && item->virtual.like))
+      return clip_fail (error, CLIP_ERROR_CONFIG,
+                        "%s: data.%d.virtual is drawn for the classes of features, like others: "
+                        "features and virtual.like are missing",
+                        settings->path, i);
+    for (char **text = set->templates; text && *text; text++)
+      if (!strstr (*text, "{}"))
         return clip_fail (error, CLIP_ERROR_CONFIG,
                           "%s: data.%d.templates has \"%s\", expected {} in it", settings->path, i,
-                          *template);
+                          *text);
   }
   return weights > 0 ||
          clip_fail (error, CLIP_ERROR_CONFIG, "%s: the weights of all data are 0", settings->path);
@@ -284,11 +310,11 @@ check (const ClipSettings *settings, GError **error)
   for (guint i = 0; i < G_N_ELEMENTS (rules); i++)
     if (rules[i].bad)
       return clip_fail (error, CLIP_ERROR_CONFIG, "%s: %s", settings->path, rules[i].problem);
-  for (char **template = settings->classifier.templates; template && *template; template ++)
-    if (!strstr (*template, "{}"))
+  for (char **text = settings->classifier.templates; text && *text; text++)
+    if (!strstr (*text, "{}"))
       return clip_fail (error, CLIP_ERROR_CONFIG,
                         "%s: loss.classifier.templates has \"%s\", expected {} in it",
-                        settings->path, *template);
+                        settings->path, *text);
   return check_sets (settings, error);
 }
 

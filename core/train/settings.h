@@ -12,6 +12,17 @@
 
 G_BEGIN_DECLS
 
+/* One of `data`. */
+typedef struct {
+  ClipDataSetConfig data;
+  gboolean captions; /* its pairs take part in the loss over captions */
+  struct {
+    char *classifier; /* NULL: features are as the file has them */
+    char **like;
+    double strength[2], noise;
+  } virtual;
+} ClipSetSettings;
+
 typedef struct {
   char *path; /* of the file, for messages */
 
@@ -29,7 +40,7 @@ typedef struct {
   double epochs;
   int batch, micro_batch; /* of all ranks; of one rank, 0: all at once */
 
-  ClipDataSetConfig *sets;
+  ClipSetSettings *sets;
   int n_sets;
 
   ClipOptimizerConfig optimizer; /* total_steps is the trainer's */

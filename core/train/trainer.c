@@ -16,8 +16,10 @@
 #include "core/text/tokenizer.h"
 #include "core/train/distill.h"
 #include "core/train/guide.h"
+#include "core/train/memo.h"
 #include "core/train/student.h"
 #include "core/train/random.h"
+#include "core/train/redraw.h"
 #include "core/train/save.h"
 #include "core/train/state.h"
 
@@ -41,6 +43,8 @@ struct _ClipTrainer {
   ClipDataSetConfig *sets;
   ClipData *data;
   ClipGuide *guide;
+  ClipRedraw *redraw;
+  ClipMemo *memo; /* NULL: the text trunk learns */
   char *settings_text;
   int batch; /* B: of this rank */
   int step, n_steps, failed;
@@ -73,8 +77,9 @@ make_data (ClipTrainer *trainer, GError **error)
 {
   const ClipSettings *settings = trainer->settings;
   const ClipConfig *config = &trainer->student->config;
-  trainer->sets = g_memdup2 (settings->sets, settings->n_sets * sizeof *settings->sets);
+  trainer->sets = g_new (ClipDataSetConfig, settings->n_sets);
   for (int i = 0; i < settings->n_sets; i++) {
+    trainer->sets[i] = settings->sets[i].data;
     ClipAugment *augment = &trainer->sets[i].augment;
     augment->size = config->image.image_size;
     memcpy (augment->mean, config->preprocess.mean, sizeof augment->mean);
@@ -136,8 +141,14 @@ clip_trainer_new (const ClipSettings *settings, ClipRanks *ranks, ClipWarning wa
     return NULL;
   trainer->tape = clip_tape_new (settings->threads);
   trainer->guide = clip_guide_new (settings, trainer->origin, trainer->student, error);
-  if (!trainer->guide || !make_data (trainer, error))
+  trainer->redraw = trainer->guide ? clip_redraw_new (settings, trainer->tape,
+                                                      trainer->student->image.width, error)
+                                   : NULL;
+  if (!trainer->redraw || !make_data (trainer, error))
     return NULL;
+  if (!trainer->student->text.trunk_learns)
+    trainer->memo = clip_memo_new (&trainer->student->text,
+                                   clip_tokenizer_get_pad (trainer->origin->tokenizer));
   make_optimizer (trainer);
   if (trainer->student->parameters->n_gradients == 0)
     return clip_fail_null (error, CLIP_ERROR_CONFIG, "%s: every part of the model is frozen",
@@ -152,6 +163,8 @@ clip_trainer_free (ClipTrainer *trainer)
     return;
   clip_data_free (trainer->data);
   clip_guide_free (trainer->guide);
+  clip_memo_free (trainer->memo);
+  clip_redraw_free (trainer->redraw);
   clip_optimizer_free (trainer->optimizer);
   clip_student_free (trainer->student);
   clip_origin_free (trainer->origin);
@@ -178,7 +191,11 @@ text_rows (ClipTrainer *trainer, const ClipBatch *batch, const ClipGuideTexts *e
     for (int i = 0; i < length; i++)
       tokens[(gsize) b * length + i] = i < long_ ? from[i] : pad;
   }
-  return (ClipRows){ n, n, tokens, length * sizeof *tokens, length, NULL };
+  if (!trainer->memo)
+    return (ClipRows){ n, n, tokens, length * sizeof *tokens, length, NULL };
+  float *pooled = clip_tape_floats (trainer->tape, (gsize) n * trainer->student->text.width);
+  clip_memo_pool (trainer->memo, trainer->tape, pooled, tokens, n, length);
+  return (ClipRows){ n, 0, NULL, 0, length, pooled };
 }
 
 /* A normal number for each, of a standard deviation relative to the root mean square of its row. */
@@ -204,31 +221,78 @@ typedef struct {
   double d_scale;
 } Pass;
 
+/* @own: [n] rows of the batch whose pairs take part in the loss over captions. */
+static int
+caption_rows (ClipTrainer *trainer, const ClipBatch *batch, int *own)
+{
+  int n = 0;
+  for (int b = 0; b < batch->n; b++)
+    if (batch->set[b] < 0 || trainer->settings->sets[batch->set[b]].captions)
+      own[n++] = b;
+  return n;
+}
+
+/* y[i] = x[rows[i]], or back: y[rows[i]] += x[i] */
+static void
+pick_rows (float *y, const float *x, const int *rows, int n, gsize width)
+{
+  for (int i = 0; i < n; i++)
+    memcpy (y + i * width, x + rows[i] * width, width * sizeof *y);
+}
+
+static void
+add_rows (float *y, const float *x, const int *rows, int n, gsize width)
+{
+  for (int i = 0; i < n; i++)
+    for (gsize c = 0; c < width; c++)
+      y[rows[i] * width + c] += x[i * width + c];
+}
+
 static gboolean
 captions_loss (ClipTrainer *trainer, Pass *pass, const ClipBatch *batch, ClipStep *report,
                GError **error)
 {
+  ClipTape *tape = trainer->tape;
   const float weight = trainer->settings->captions;
-  const int B = batch->n;
-  ClipContrastResult result = { 0 };
-  guint64 *keys = clip_tape_take (trainer->tape, B * sizeof *keys);
-  for (int b = 0; b < B; b++)
-    keys[b] = trainer->settings->equal_captions ? batch->text_key[b] : (guint64) batch->position[b];
+  const int E = trainer->student->config.embed_dim;
+  int *rows = clip_tape_take (tape, batch->n * sizeof *rows);
+  const int B = caption_rows (trainer, batch, rows);
+  const gboolean all = B == batch->n;
+  if (weight == 0 || B == 0)
+    return TRUE;
+  guint64 *keys = clip_tape_take (tape, B * sizeof *keys);
+  for (int i = 0; i < B; i++)
+    keys[i] = trainer->settings->equal_captions ? batch->text_key[rows[i]]
+                                                : (guint64) batch->position[rows[i]];
+  float *image = pass->image.features, *text = pass->text.features, *d_image = pass->d_image,
+        *d_text = pass->d_text;
+  if (!all) {
+    image = clip_tape_floats (tape, (gsize) B * E);
+    text = clip_tape_floats (tape, (gsize) B * E);
+    d_image = clip_tape_zeros (tape, (gsize) B * E);
+    d_text = clip_tape_zeros (tape, (gsize) B * E);
+    pick_rows (image, pass->image.features, rows, B, E);
+    pick_rows (text, pass->text.features, rows, B, E);
+  }
   const ClipContrast contrast = {
     .images = B,
     .texts = B,
-    .embed_dim = trainer->student->config.embed_dim,
-    .image = pass->image.features,
-    .text = pass->text.features,
+    .embed_dim = E,
+    .image = image,
+    .text = text,
     .image_key = keys,
     .text_key = keys,
     .logit_scale = *trainer->student->logit_scale->value,
     .image_weight = 0.5f,
     .text_weight = 0.5f,
   };
-  if (!clip_contrast (&result, trainer->tape, trainer->ranks, &contrast, weight, pass->d_image,
-                      pass->d_text, error))
+  ClipContrastResult result = { 0 };
+  if (!clip_contrast (&result, tape, trainer->ranks, &contrast, weight, d_image, d_text, error))
     return FALSE;
+  if (!all) {
+    add_rows (pass->d_image, d_image, rows, B, E);
+    add_rows (pass->d_text, d_text, rows, B, E);
+  }
   report->captions = result.loss;
   report->accuracy = result.accuracy;
   report->loss += weight * result.loss;
@@ -326,6 +390,8 @@ clip_trainer_learn (ClipTrainer *trainer, ClipStep *step, const ClipBatch *batch
   const gint64 start = g_get_monotonic_time ();
   *step = (ClipStep){ .step = trainer->step + 1, .pairs = trainer->settings->batch };
   const ClipTapeMark mark = clip_tape_mark (trainer->tape);
+  clip_redraw_run (trainer->redraw, trainer->tape, batch, trainer->step,
+                   clip_ranks_get_rank (trainer->ranks));
   const gboolean ok = find_gradients (trainer, batch, step, error);
   clip_tape_release (trainer->tape, mark);
   if (!ok)

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "core/train/redraw.h"
+#include "core/base/error.h"
+#include "core/train/random.h"
+#include "core/train/virtual.h"
+
+#include <string.h>
+
+struct _ClipRedraw {
+  const ClipSettings *settings;
+  int width;
+  ClipVirtual **virtuals; /* [sets]; NULL: the file's own features */
+  int *classes;           /* [sets] K of each */
+};
+
+/* All rows [n, W] of @paths, one after another. */
+static GArray *
+read_features (char *const *paths, int width, GError **error)
+{
+  g_autoptr (GArray) rows = g_array_new (FALSE, FALSE, width * sizeof (float));
+  for (; *paths; paths++) {
+    g_autoptr (GError) problem = NULL;
+    g_autofree ClipArray *array = clip_array_read (*paths, "features", "F32", &problem);
+    if (problem) {
+      g_propagate_error (error, g_steal_pointer (&problem));
+      return NULL;
+    }
+    if (!array || array->n_dims < 2 || array->shape[array->n_dims - 1] != width)
+      return clip_fail_null (error, CLIP_ERROR_TENSOR,
+                             "%s: features are not there, or not %d wide as the image trunk's",
+                             *paths, width);
+    gint64 n = 1;
+    for (int d = 0; d + 1 < array->n_dims; d++)
+      n *= array->shape[d];
+    g_array_append_vals (rows, array->data, n);
+  }
+  return g_steal_pointer (&rows);
+}
+
+static gboolean
+open_set (ClipRedraw *redraw, int index, ClipTape *tape, GError **error)
+{
+  const ClipSetSettings *set = &redraw->settings->sets[index];
+  g_autoptr (GError) problem = NULL;
+  g_autofree ClipArray *weight =
+      clip_array_read (set->virtual.classifier, "classifier.weight", "F32", &problem);
+  if (problem) {
+    g_propagate_error (error, g_steal_pointer (&problem));
+    return FALSE;
+  }
+  if (!weight || weight->n_dims != 2 || weight->shape[1] != redraw->width)
+    return clip_fail (error, CLIP_ERROR_TENSOR,
+                      "%s: classifier.weight is not there, or not [K, %d]", set->virtual.classifier,
+                      redraw->width);
+  g_autoptr (GArray) features = read_features (set->virtual.like, redraw->width, error);
+  if (!features)
+    return FALSE;
+  const ClipVirtualConfig config = { { set->virtual.strength[0], set->virtual.strength[1] },
+                                     set->virtual.noise };
+  redraw->classes[index] = (int) weight->shape[0];
+  redraw->virtuals[index] =
+      clip_virtual_new (tape, &config, weight->data, redraw->classes[index],
+                        (const float *) (void *) features->data, features->len, redraw->width);
+  return TRUE;
+}
+
+ClipRedraw *
+clip_redraw_new (const ClipSettings *settings, ClipTape *tape, int width, GError **error)
+{
+  g_autoptr (ClipRedraw) redraw = g_new0 (ClipRedraw, 1);
+  redraw->settings = settings;
+  redraw->width = width;
+  redraw->virtuals = g_new0 (ClipVirtual *, settings->n_sets);
+  redraw->classes = g_new0 (int, settings->n_sets);
+  for (int i = 0; i < settings->n_sets; i++)
+    if (settings->sets[i].virtual.classifier && !open_set (redraw, i, tape, error))
+      return NULL;
+  return g_steal_pointer (&redraw);
+}
+
+void
+clip_redraw_free (ClipRedraw *redraw)
+{
+  if (!redraw)
+    return;
+  for (int i = 0; i < redraw->settings->n_sets; i++)
+    clip_virtual_free (redraw->virtuals[i]);
+  g_free (redraw->virtuals);
+  g_free (redraw->classes);
+  g_free (redraw);
+}
+
+static void
+redraw_set (ClipRedraw *redraw, int index, ClipTape *tape, const ClipBatch *batch, guint64 key)
+{
+  const ClipTapeMark mark = clip_tape_mark (tape);
+  const gsize width = redraw->width;
+  int *row = clip_tape_take (tape, batch->n * sizeof *row),
+      *class = clip_tape_take (tape, batch->n * sizeof *class);
+  int n = 0;
+  for (int b = batch->n_pixels; b < batch->n; b++)
+    if (batch->set[b] == index && batch->class[b] >= 0 &&
+            batch->class[b] < redraw -> classes[index]) {
+      row[n] = b - batch->n_pixels;
+      class[n++] = batch->class[b];
+    }
+  float *drawn = clip_tape_floats (tape, n * width);
+  clip_virtual_draw (redraw->virtuals[index], tape, drawn, class, n, key);
+  for (int i = 0; i < n; i++)
+    memcpy (batch->pooled + row[i] * width, drawn + i * width, width * sizeof *drawn);
+  clip_tape_release (tape, mark);
+}
+
+void
+clip_redraw_run (ClipRedraw *redraw, ClipTape *tape, const ClipBatch *batch, int step, int rank)
+{
+  const guint64 key = clip_random_key (redraw->settings->seed ^ 0x726564726177, step, rank);
+  for (int i = 0; i < redraw->settings->n_sets; i++)
+    if (redraw->virtuals[i])
+      redraw_set (redraw, i, tape, batch, clip_random_key (key, i, 0));
+}
