@@ -5,9 +5,8 @@
  *   classes   : all are right, or none where the truth is shifted; broken samples are named and left out
  *   retrieval : shares of a handful of images; equal captions are one
  *   probe     : two kinds of pictures that a line can tell apart
+ *   folder    : every set in it
  *   options   : what is refused
- *
- * and, on ../shared, that the default model is not worse than its card says.
  */
 #include "tests/program.h"
 #include "core/clip.h"
@@ -25,7 +24,6 @@ static GPtrArray *pictures; /* GBytes: PNG */
 static int answers[IMAGES]; /* of the model, among the classes */
 static const char *const names[] = { "cat", "a dog", "# house; tree", "car", NULL };
 
-/* A shard whose members are "KEY.EXT" → contents, NULL: picture number @keys of the key; ended by one without a name. */
 static void
 write_set (const char *name, const Member *members)
 {
