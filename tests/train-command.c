@@ -142,6 +142,7 @@ test_files (void)
   g_assert_true (exists ("whole", "checkpoint-00000030.safetensors"));
   g_assert_false (exists ("whole", "checkpoint-00000020.safetensors"));
   g_assert_true (exists ("whole", "settings.json"));
+  g_assert_true (exists ("whole", "curves.svg"));
   g_autoptr (GError) error = NULL;
   g_autofree char *path = in_folder ("whole", "model.safetensors");
   g_autoptr (ClipModel) model = clip_model_load (path, NULL, &error);

@@ -10,8 +10,8 @@
 
 typedef struct _ClipMemo ClipMemo;
 
-/* @pad: the padding token. */
-ClipMemo *clip_memo_new (ClipSide *side, gint32 pad);
+/* @pad: the padding token. @threads: of the tapes it will be called with. */
+ClipMemo *clip_memo_new (ClipSide *side, gint32 pad, int threads);
 void clip_memo_free (ClipMemo *memo);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (ClipMemo, clip_memo_free)
 

@@ -70,8 +70,9 @@ clip_redraw_new (const ClipSettings *settings, ClipTape *tape, int width, GError
   g_autoptr (ClipRedraw) redraw = g_new0 (ClipRedraw, 1);
   redraw->settings = settings;
   redraw->width = width;
-  redraw->virtuals = g_new0 (ClipVirtual *, settings->n_sets);
-  redraw->classes = g_new0 (int, settings->n_sets);
+  const guint n = settings->n_sets;
+  redraw->virtuals = g_new0 (ClipVirtual *, n);
+  redraw->classes = g_new0 (int, n);
   for (int i = 0; i < settings->n_sets; i++)
     if (settings->sets[i].virtual.classifier && !open_set (redraw, i, tape, error))
       return NULL;

@@ -147,8 +147,9 @@ clip_trainer_new (const ClipSettings *settings, ClipRanks *ranks, ClipWarning wa
   if (!trainer->redraw || !make_data (trainer, error))
     return NULL;
   if (!trainer->student->text.trunk_learns)
-    trainer->memo = clip_memo_new (&trainer->student->text,
-                                   clip_tokenizer_get_pad (trainer->origin->tokenizer));
+    trainer->memo =
+        clip_memo_new (&trainer->student->text, clip_tokenizer_get_pad (trainer->origin->tokenizer),
+                       clip_threads_get_n (trainer->tape->threads));
   make_optimizer (trainer);
   if (trainer->student->parameters->n_gradients == 0)
     return clip_fail_null (error, CLIP_ERROR_CONFIG, "%s: every part of the model is frozen",

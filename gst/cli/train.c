@@ -10,6 +10,7 @@
  * Several processes (mpirun, srun) take each step together; rank 0 writes.
  */
 #include "core/train/log.h"
+#include "core/train/plot.h"
 #include "core/train/trainer.h"
 #include "gst/cli/jsonline.h"
 #include "gst/cli/options.h"
@@ -154,6 +155,15 @@ begin (Run *run, GError **error)
   return open_files (run, error);
 }
 
+static gboolean
+draw (Run *run, GError **error)
+{
+  g_autofree char *log = output_path (run, "log.jsonl");
+  g_autofree char *curves = output_path (run, "curves.svg");
+  const ClipPlotRun runs[] = { { log, NULL } };
+  return clip_plot_write (curves, runs, 1, error);
+}
+
 /* Writes the state and the model down. */
 static gboolean
 save (Run *run, GError **error)
@@ -164,7 +174,7 @@ save (Run *run, GError **error)
   if (!clip_trainer_save (run->trainer, error))
     return FALSE;
   run->saved = clip_trainer_get_step (run->trainer);
-  return clip_trainer_write_model (run->trainer, model, error);
+  return clip_trainer_write_model (run->trainer, model, error) && draw (run, error);
 }
 
 /* The run itself goes on where something could not be written: by the next time there may be room again. */
