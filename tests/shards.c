@@ -120,16 +120,14 @@ test_cut (void)
     { NULL },
   };
   for (int gzip = 0; gzip < 2; gzip++) {
-    g_autofree char *path = temporary_path ("whole.tar"), *cut = temporary_path ("cut.tar"),
-                    *all = NULL;
+    g_autofree char *path = temporary_path ("whole.tar"), *all = NULL;
     gsize size;
     write_shard (path, gzip, members);
     g_assert_true (g_file_get_contents (path, &all, &size, NULL));
     int most = 0;
-    for (gsize length = 0; length <= size; length += length < size - 7 ? 7 : 1) {
-      g_assert_true (g_file_set_contents (cut, all, length, NULL));
-      g_autoptr (ClipShards) shards = clip_shards_open (cut, NULL);
-      g_assert_nonnull (shards);
+    for (gsize length = 0; length <= size; length += length + 13 < size ? 13 : 1) {
+      g_autoptr (GBytes) bytes = g_bytes_new (all, length);
+      g_autoptr (ClipShards) shards = clip_shards_parse (bytes, "cut.tar");
       int n = 0, n_broken = 0;
       for (;;) {
         ClipSample sample;

@@ -125,14 +125,11 @@ struct _ClipShards {
 };
 
 ClipShards *
-clip_shards_open (const char *path, GError **error)
+clip_shards_parse (GBytes *bytes, const char *name)
 {
-  GBytes *bytes = clip_bytes_map (path, error);
-  if (!bytes)
-    return NULL;
   ClipShards *shards = g_new0 (ClipShards, 1);
-  shards->bytes = bytes;
-  shards->path = g_strdup (path);
+  shards->bytes = g_bytes_ref (bytes);
+  shards->path = g_strdup (name);
   shards->archive = archive_read_new ();
   /* not all: some filters are programs that would be run */
   archive_read_support_filter_gzip (shards->archive);
@@ -146,6 +143,13 @@ clip_shards_open (const char *path, GError **error)
   const void *data = g_bytes_get_data (bytes, &size);
   shards->unreadable = archive_read_open_memory (shards->archive, data, size) != ARCHIVE_OK;
   return shards;
+}
+
+ClipShards *
+clip_shards_open (const char *path, GError **error)
+{
+  g_autoptr (GBytes) bytes = clip_bytes_map (path, error);
+  return bytes ? clip_shards_parse (bytes, path) : NULL;
 }
 
 static void

@@ -20,6 +20,8 @@ typedef struct _ClipShards ClipShards;
 /* Returns: (transfer full): paths that the patterns name, in order; an error names a pattern that fits nothing. */
 char **clip_shards_expand (const char *const *patterns, GError **error);
 ClipShards *clip_shards_open (const char *path, GError **error);
+/* @name stands for the file. */
+ClipShards *clip_shards_parse (GBytes *bytes, const char *name);
 void clip_shards_close (ClipShards *shards);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (ClipShards, clip_shards_close)
 

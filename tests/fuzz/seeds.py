@@ -3,9 +3,12 @@
 """Writes the first inputs of each fuzz target to corpus/TARGET/: small, one idea each. Reproducers of what fuzzing found
 stand beside them, named crash-…; this script leaves those alone."""
 import gzip
+import io
 import json
 import os
 import struct
+import tarfile
+import zlib
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -217,3 +220,51 @@ config("heads-seven", (OPENCLIP, {"model_cfg": {"vision_cfg": {"heads": 7}}}))
 config("heads-zero", (OPENCLIP, {"model_cfg": {"vision_cfg": {"head_width": 0}, "text_cfg": {"heads": 0}}}))
 config("wrong-types", (OPENCLIP, {"model_cfg": [], "preprocess_cfg": 3}))
 config("not-json", (HUGGINGFACE, "{"))
+
+# -------------------------------------------------------------------------------------------------------------- shards
+
+
+def tar(*members, form=tarfile.USTAR_FORMAT):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=form) as archive:
+        for name, data in members:
+            data = data if isinstance(data, bytes) else data.encode()
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return out.getvalue()
+
+
+TAR = tar(("a.jpg", "I"), ("a.txt", "one\n two\n"), ("a.cls", "3"), ("b/c.d.png", b"\xff"), ("b/c.txt", b"caf\xe9"))
+seed("shards", "plain", TAR)
+seed("shards", "cut", TAR[:1100])
+seed("shards", "gzip", gzip.compress(TAR, mtime=0))
+seed("shards", "gzip-cut", gzip.compress(TAR, mtime=0)[:90])
+seed("shards", "pax", tar(("\u00e9" * 60 + ".jpg", "I"), form=tarfile.PAX_FORMAT))
+seed("shards", "classes", tar(("a.cls", "-1"), ("b.cls", ""), ("c.cls", "99999999999"), ("d.txt", " \n")))
+seed("shards", "names", tar((".x.jpg", "I"), ("none", "I"), ("a/", ""), ("./a.jpg", "I")))
+seed("shards", "empty", b"")
+
+# ---------------------------------------------------------------------------------------------------------------- list
+
+seed("list", "csv", 'filepath,title\na.jpg,"a ""cat"", asleep"\nb.jpg,\n')
+seed("list", "tsv", "a.jpg\tone\ttwo\r\n\n\tno file\n")
+seed("list", "columns", "id,caption 1,IMAGE\n7,x,a.jpg,more\n8\n")
+seed("list", "bytes", b'\xef\xbb\xbfa.jpg,caf\xe9\nb.jpg,a\0b\nc.jpg,"open')
+seed("list", "empty", "")
+
+# ------------------------------------------------------------------------------------------------------------- picture
+
+
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+PNG = (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 3, 2, 8, 2, 0, 0, 0)) +
+       chunk(b"IDAT", zlib.compress(b"\0" + bytes(range(9)) + b"\1" + bytes(range(9)))) + chunk(b"IEND", b""))
+seed("picture", "png", PNG)
+seed("picture", "png-cut", PNG[:-20])
+seed("picture", "png-huge", PNG[:16] + struct.pack(">II", 1 << 30, 1 << 30) + PNG[24:])
+seed("picture", "bmp", b"BM" + struct.pack("<IIIIiiHHIIiiII", 58, 0, 54, 40, 1, 1, 1, 24, 0, 4, 0, 0, 0, 0) + b"abc\0")
+seed("picture", "jpeg-start", b"\xff\xd8\xff\xe0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0")
+seed("picture", "empty", b"")
