@@ -147,9 +147,10 @@ test_cut (void)
                          0);
         n++;
       }
-      g_assert_cmpint (n, >=, most); /* the more there is, the more can be read */
+      /* the more there is, the more can be read; but what is torn may belong to the sample before it */
+      g_assert_cmpint (n, >=, most - 1);
       g_assert_true (n == 3 || n_broken == 1 || !gzip);
-      most = n;
+      most = MAX (most, n);
     }
     g_assert_cmpint (most, ==, 3);
   }
