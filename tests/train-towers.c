@@ -2,7 +2,7 @@
 /*
  * Towers that are trained: their features are those of core/model's, features and gradients of every parameter those of
  * PyTorch in float64 (tests/golden/gradients.py); the same bits for any number of threads; what is frozen has no gradient
- * and changes no other. A tower is a row of `rows`.
+ * and changes no other. A tower is a row of `rows`; `sizes` are some of usual width, compared with core/model only.
  */
 #include "core/model/session.h"
 #include "core/train/random.h"
@@ -58,6 +58,11 @@ typedef struct {
 
 static const Row rows[] = {
   { "vit", clip_train_vit_new, clip_vit_new, IMAGE_PARTS, { .image = VIT } },
+  { "vit-long",
+    clip_train_vit_new,
+    clip_vit_new,
+    IMAGE_PARTS,
+    { .image = { CLIP_IMAGE_VIT, 30, 5, 24, 2, 2, 40, CLIP_ACTIVATION_QUICK_GELU, 1e-5f } } },
   { "text",
     clip_train_text_new,
     clip_text_new,
@@ -68,6 +73,11 @@ static const Row rows[] = {
     clip_text_new,
     TEXT_PARTS,
     { .text = TEXT (1, CLIP_ACTIVATION_GELU, 9) } },
+  { "text-long",
+    clip_train_text_new,
+    clip_text_new,
+    TEXT_PARTS,
+    { .text = { CLIP_TEXT_CLIP, 41, 70, 24, 2, 2, 40, CLIP_ACTIVATION_QUICK_GELU, 1e-5f } } },
   { "bert", clip_train_bert_new, clip_bert_new, TEXT_PARTS, { .text = BERT } },
   { "lite", clip_train_efficientnet_new, clip_efficientnet_new, IMAGE_PARTS, { .image = LITE } },
   { "lite-batch",
@@ -85,6 +95,29 @@ static const Row rows[] = {
     { .image = RESNET },
     clip_train_resnet_set_batch_norm,
     CLIP_BATCH_NORM_RUNNING },
+};
+
+static const Row sizes[] = {
+  { "vit-128",
+    clip_train_vit_new,
+    clip_vit_new,
+    IMAGE_PARTS,
+    { .image = { CLIP_IMAGE_VIT, 64, 16, 128, 3, 2, 512, CLIP_ACTIVATION_QUICK_GELU, 1e-5f } } },
+  { "vit-192",
+    clip_train_vit_new,
+    clip_vit_new,
+    IMAGE_PARTS,
+    { .image = { CLIP_IMAGE_VIT, 48, 4, 192, 2, 3, 768, CLIP_ACTIVATION_GELU, 1e-5f } } },
+  { "text-192",
+    clip_train_text_new,
+    clip_text_new,
+    TEXT_PARTS,
+    { .text = { CLIP_TEXT_CLIP, 77, 500, 192, 4, 3, 768, CLIP_ACTIVATION_GELU, 1e-5f } } },
+  { "bert-384",
+    clip_train_bert_new,
+    clip_bert_new,
+    TEXT_PARTS,
+    { .text = { CLIP_TEXT_BERT, 64, 500, 384, 2, 12, 1536, CLIP_ACTIVATION_GELU, 1e-12f } } },
 };
 
 /* ---------------------------------------------------------------------------------------------- golden values, numbers */
@@ -171,6 +204,42 @@ open_fixture (const Row *row)
   f.length = tokens ? tokens->shape[1] : 0;
   f.input = tokens ? g_memdup2 (tokens->data, tokens->size)
                    : numbers ("pixels", BATCH * 3 * size * size, 2);
+  return f;
+}
+
+/* A random model of a row of `sizes`. */
+static Fixture
+random_fixture (const Row *row)
+{
+  Fixture f = { .row = *row };
+  const ClipImageConfig *image = &row->config.image;
+  const ClipTextConfig *text = &row->config.text;
+  RandomModel model = random_model ();
+  random_vector (&model, 0, 1, "visual.sign", 1);
+  if (row->tower == clip_vit_new)
+    random_vit (&model, CLIP_DTYPE_F32, image->image_size / image->patch_size, image->patch_size,
+                image->width, image->layers, image->mlp_width, EMBED_DIM);
+  else if (row->tower == clip_text_new)
+    random_text (&model, CLIP_DTYPE_F32, text->vocab_size, text->context_length, text->width,
+                 text->layers, text->mlp_width, EMBED_DIM);
+  else
+    random_bert (&model, CLIP_DTYPE_F32, text->vocab_size, text->context_length, text->width,
+                 text->layers, text->mlp_width, 200, EMBED_DIM);
+  f.weights = random_weights (&model);
+  random_model_clear (&model);
+
+  f.row.config.embed_dim = EMBED_DIM;
+  f.d_features = numbers ("d_features", BATCH * EMBED_DIM, 1);
+  f.length = text->context_length;
+  const gsize n = f.length ? BATCH * f.length : BATCH * 3 * image->image_size * image->image_size;
+  float *x = numbers ("input", n, 1);
+  /* texts: any ids in the first 5, the first 25 and all places, then padding */
+  for (gsize i = 0; f.length && i < n; i++) {
+    const gsize end = i / f.length == 0 ? 5 : i / f.length == 1 ? 25 : f.length;
+    const gint32 id = i % f.length < end ? 1 + (x[i] + 1) / 2 * (text->vocab_size - 2) : 0;
+    memcpy (x + i, &id, sizeof id);
+  }
+  f.input = x;
   return f;
 }
 
@@ -332,7 +401,9 @@ test_golden (const void *data)
 static void
 test_inference (const void *data)
 {
-  Fixture f = open_fixture (data);
+  const gboolean is_random =
+      data >= (const void *) sizes && data < (const void *) (sizes + G_N_ELEMENTS (sizes));
+  Fixture f = is_random ? random_fixture (data) : open_fixture (data);
   if (!f.row.tower) {
     g_test_skip ("learns with the statistics of the batch");
     fixture_clear (&f);
@@ -414,6 +485,10 @@ main (int argc, char **argv)
       g_autofree char *path = g_strdup_printf ("/train-towers/%s/%s", rows[i].name, tests[t].name);
       g_test_add_data_func (path, &rows[i], tests[t].run);
     }
+  }
+  for (guint i = 0; i < G_N_ELEMENTS (sizes); i++) {
+    g_autofree char *path = g_strdup_printf ("/train-towers/%s/inference", sizes[i].name);
+    g_test_add_data_func (path, &sizes[i], test_inference);
   }
   return g_test_run ();
 }

@@ -234,16 +234,29 @@ TOKENS = [
 ]
 
 
+LONG_TOKENS = [[(7 * i + b) % 60 + 1 for i in range(length)] + [69] + [0] * (39 - length) for b, length in enumerate((39, 20, 33))]
+
+
 def text_end(p, tokens):
     return text(p, tokens, end=9, activation=F.gelu, layers=1)
 
 
-# name: (tower, side of its pictures or None for texts)
+def text_long(p, tokens):
+    return text(p, tokens, layers=2, context=41, c=24, heads=2, mlp=40)
+
+
+def vit_long(p, pixels):
+    return vit(p, pixels, c=24, layers=2, heads=2, mlp=40)
+
+
+# name: (tower, side of its pictures or the texts); "long": more tokens than a head of attention multiplies by itself
 TOWERS = {
     "vit": (vit, 15),
-    "text": (text, None),
-    "text-end": (text_end, None),
-    "bert": (bert, None),
+    "vit-long": (vit_long, 30),
+    "text": (text, TOKENS),
+    "text-end": (text_end, TOKENS),
+    "text-long": (text_long, LONG_TOKENS),
+    "bert": (bert, TOKENS),
     "lite": (lite, 37),
     "lite-batch": (lite_batch, 37),
     "resnet": (resnet, 64),
@@ -265,14 +278,14 @@ def write(path, tensors):
 
 def main():
     for name in sys.argv[1:] or TOWERS:
-        tower, size = TOWERS[name]
+        tower, what = TOWERS[name]
         p, tensors = Parameters(), {}
-        if size:
-            shape = (B, 3, size, size)
+        if isinstance(what, int):
+            shape = (B, 3, what, what)
             given = torch.from_numpy(2 * numbers("pixels", math.prod(shape)).reshape(shape))
         else:
-            given = torch.tensor(TOKENS)
-            tensors["tokens"] = np.array(TOKENS, np.int32)
+            given = torch.tensor(what)
+            tensors["tokens"] = np.array(what, np.int32)
         features = tower(p, given)
         features.backward(torch.from_numpy(numbers("d_features", features.numel())).reshape(features.shape))
         tensors["features"] = features.detach().numpy().astype(np.float32)
