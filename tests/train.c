@@ -402,6 +402,32 @@ test_frozen (void)
   }
 }
 
+/* A frozen image tower sees each picture once in its life; features of another tower are refused. */
+static void
+test_cache (void)
+{
+  const char *cached[] = { "freeze.image=all",
+                           "data.0.cache={\"file\": \"cache.safetensors\", \"views\": 2}", NULL };
+  const char *other[] = { cached[0], cached[1], "seed=2", NULL };
+  g_autofree char *file = temporary_path ("cache.safetensors");
+  double losses[2];
+  gint64 when[2];
+  for (int i = 0; i < 2; i++) {
+    GStatBuf status;
+    g_auto (Training) training = { 0 };
+    g_autoptr (ClipTrainer) trainer = training_new (&training, cached);
+    losses[i] = take_steps (trainer, 5);
+    g_assert_cmpint (g_stat (file, &status), ==, 0);
+    when[i] = status.st_ino;
+  }
+  g_assert_cmpfloat (losses[0], ==, losses[1]);
+  g_assert_cmpint (when[0], ==, when[1]);
+  g_autoptr (GError) error = NULL;
+  g_auto (Training) training = { 0 };
+  ClipTrainer *trainer = training_try (&training, other, &error); /* draws another tower */
+  check_error ("other tower", trainer, error, CLIP_ERROR_CONFIG, "cache.safetensors");
+}
+
 static void
 test_refusals (void)
 {
@@ -412,6 +438,7 @@ test_refusals (void)
   } cases[] = {
     { "data.0.shards=nothing-*.tar", CLIP_ERROR_IO, "nothing-*.tar" },
     { "tokenizer=null", CLIP_ERROR_TOKENIZER, "tokenizer is missing" },
+    { "data.0.cache=c.safetensors", CLIP_ERROR_CONFIG, "but this one learns" },
     { "optimizer.rate=0", CLIP_ERROR_CONFIG, "every part of the model is frozen" },
     { "init={\"model\": \"nowhere\"}", CLIP_ERROR_NOT_FOUND, "nowhere" },
   };
@@ -438,6 +465,7 @@ main (int argc, char **argv)
   g_test_add_func ("/train/damage", test_damage);
   g_test_add_func ("/train/other-configuration", test_other_configuration);
   g_test_add_func ("/train/frozen", test_frozen);
+  g_test_add_func ("/train/cache", test_cache);
   g_test_add_func ("/train/refusals", test_refusals);
   return g_test_run ();
 }

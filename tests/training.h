@@ -95,7 +95,8 @@ training_try (Training *training, const char *const *changes, GError **error)
   if (!training->settings)
     return NULL;
   g_assert_cmpint (g_mkdir_with_parents (training->settings->output, 0700), ==, 0);
-  return clip_trainer_new (training->settings, training->ranks, training_warn, training, error);
+  return clip_trainer_new (training->settings, training->ranks, training_warn, NULL, training,
+                           error);
 }
 
 /* The trainer is to be freed before @training. */

@@ -92,9 +92,9 @@ open_teacher (ClipGuide *guide, GError **error)
         "and deviation as the model that is trained (%d²)",
         settings->path, settings->teacher.model, config->image.image_size, own->image.image_size);
   for (int i = 0; i < settings->n_sets; i++)
-    if (settings->sets[i].data.features)
+    if (settings->sets[i].data.features || settings->sets[i].cache.file)
       return clip_fail (error, CLIP_ERROR_CONFIG,
-                        "%s: data.%d has features, of which a teacher sees no picture",
+                        "%s: data.%d has features or a cache, of which a teacher sees no picture",
                         settings->path, i);
   guide->session = clip_session_new (guide->teacher, settings->threads);
   return TRUE;

@@ -3,6 +3,7 @@
 #include "core/base/error.h"
 #include "core/train/schema.h"
 
+#include <math.h>
 #include <string.h>
 
 /* The shortest decimal that is the same number: 0.9, where json-glib writes 0.90000000000000002. */
@@ -137,6 +138,10 @@ write_value (JsonBuilder *builder, const ClipSetting *row, const void *base)
     json_builder_add_int_value (builder, READ (gint64));
     break;
   case CLIP_FLOAT:
+    if (isnan (READ (float))) {
+      json_builder_add_null_value (builder);
+      break;
+    }
     json_builder_add_double_value (builder, shortest (READ (float)));
     break;
   case CLIP_DOUBLE:

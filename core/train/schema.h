@@ -10,7 +10,7 @@
 typedef enum {
   CLIP_INTEGER, /* int */
   CLIP_LONG,    /* gint64 */
-  CLIP_FLOAT,   /* float */
+  CLIP_FLOAT,   /* float; null is NaN */
   CLIP_DOUBLE,  /* double */
   CLIP_DOUBLES, /* double [n] */
   CLIP_FLOATS,  /* float [n] */

@@ -33,6 +33,16 @@ static const ClipSetting augment_rows[] = {
 };
 static const ClipSection augment = { augment_rows };
 
+static const ClipSetting cache_rows[] = {
+  { "file", CLIP_FILE, OF_SET (cache.file), NULL,
+    .help = "Where what a frozen image trunk gives for these pictures is kept: a file of "
+            "`features`, made if it is not there" },
+  { "views", CLIP_INTEGER, OF_SET (cache.views), "4", 1, 1000, "a picture",
+    "How often each is augmented; every step draws one of them" },
+  { 0 },
+};
+static const ClipSection cache = { cache_rows, "file" };
+
 static const ClipSetting virtual_rows[] = {
   { "classifier", CLIP_FILE, OF_SET (virtual.classifier), NULL,
     .help = "safetensors with `classifier.weight` [K, W], of whose classes `class` speaks" },
@@ -66,6 +76,7 @@ static const ClipSetting data_rows[] = {
   { "captions", CLIP_FLAG, OF_SET (captions), "true",
     .help = "Whether its pairs take part in the loss over captions; otherwise its pictures learn "
             "from the classifier alone" },
+  { "cache", CLIP_SECTION, 0, .section = &cache, .help = "Features that are computed once" },
   { "virtual", CLIP_SECTION, 0, .section = &virtual,
     .help = "For `features` with `class`: rows are drawn anew in each step, as the image trunk "
             "might pool a picture of their class" },
@@ -211,6 +222,8 @@ static const ClipSetting root_rows[] = {
   { "init", CLIP_SECTION, 0, .section = &init, .help = "what training begins with: a model, or" },
   { "image_size", CLIP_INTEGER, AT (image_size), "0", 0, 4096, "pixels",
     "Side of the pictures, for convolutional towers; 0: as the model has it" },
+  { "logit_scale", CLIP_FLOAT, AT (logit_scale), NULL, 0.01, 100, "factor",
+    "By which cosines are multiplied in the beginning; without it, as the model has it" },
   { "tokenizer", CLIP_FILE, AT (tokenizer), NULL,
     .help =
         "Vocabulary; without one, that of the model, or OpenAI's for a tower of 49,408 tokens" },
@@ -276,6 +289,9 @@ check_sets (const ClipSettings *settings, GError **error)
                         "%s: data.%d.virtual is drawn for the classes of features, like others: "
                         "features and virtual.like are missing",
                         settings->path, i);
+    if (item->cache.file && set->features)
+      return clip_fail (error, CLIP_ERROR_CONFIG,
+                        "%s: data.%d.cache is for pictures, not for features", settings->path, i);
     for (char **text = set->templates; text && *text; text++)
       if (!strstr (*text, "{}"))
         return clip_fail (error, CLIP_ERROR_CONFIG,

@@ -15,6 +15,10 @@ G_BEGIN_DECLS
 /* One of `data`. */
 typedef struct {
   ClipDataSetConfig data;
+  struct {
+    char *file; /* NULL: none */
+    int views;
+  } cache;
   gboolean captions; /* its pairs take part in the loss over captions */
   struct {
     char *classifier; /* NULL: features are as the file has them */
@@ -30,8 +34,9 @@ typedef struct {
   char *model; /* JSON of an open_clip_config.json or of its model_cfg */
   char *init, *init_image, *init_text;
   int embed_dim,
-      text_hidden; /* of the heads that are drawn where the towers are joined; 0: as they are */
-  int image_size;  /* R; 0: as the model has it */
+      text_hidden;   /* of the heads that are drawn where the towers are joined; 0: as they are */
+  int image_size;    /* R; 0: as the model has it */
+  float logit_scale; /* not its logarithm; NaN: as the model has it */
   char *tokenizer;
 
   char *output;

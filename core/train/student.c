@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "core/train/student.h"
 
+#include <math.h>
 #include <string.h>
 
 static ClipTrunk *(*const image_trunks[]) (ClipParameters *, const ClipConfig *) = {
@@ -61,6 +62,8 @@ clip_student_new (const ClipOrigin *origin, const ClipSettings *settings, GError
   freeze (parameters, settings);
   if (!clip_parameters_finish (parameters, error))
     return NULL;
+  if (!isnan (settings->logit_scale))
+    *student->logit_scale->value = logf (settings->logit_scale);
   student->image.trunk_learns = clip_parameters_any_trained (parameters, CLIP_PART_IMAGE, G_MAXINT);
   student->image.head_learns =
       clip_parameters_any_trained (parameters, CLIP_PART_IMAGE_HEAD, G_MAXINT);

@@ -14,6 +14,7 @@
 #include "core/base/error.h"
 #include "core/model/tower.h"
 #include "core/text/tokenizer.h"
+#include "core/train/cache.h"
 #include "core/train/distill.h"
 #include "core/train/guide.h"
 #include "core/train/memo.h"
@@ -33,6 +34,7 @@ struct _ClipTrainer {
   const ClipSettings *settings;
   ClipRanks *ranks;
   ClipWarning warning;
+  ClipTrainProgress progress;
   gpointer user_data;
 
   ClipOrigin *origin;
@@ -72,6 +74,86 @@ make_student (ClipTrainer *trainer, GError **error)
   return trainer->student != NULL;
 }
 
+typedef struct {
+  ClipTrainer *trainer;
+  char *task;
+} Caching;
+
+static gboolean
+encode (float *pooled, const float *pixels, int n, gpointer data, GError **error)
+{
+  ClipTrainer *trainer = ((Caching *) data)->trainer;
+  ClipTrunk *trunk = trainer->student->image.trunk;
+  const ClipTapeMark mark = clip_tape_mark (trainer->tape);
+  trunk->forward (trunk, trainer->tape, pooled, pixels, n, 0, FALSE);
+  clip_tape_release (trainer->tape, mark);
+  return TRUE;
+}
+
+static gboolean
+tell_progress (guint done, guint total, gpointer data)
+{
+  const Caching *caching = data;
+  if (caching->trainer->progress)
+    caching->trainer->progress (caching->task, (double) done / total, caching->trainer->user_data);
+  return TRUE;
+}
+
+static void
+warn_caching (const char *message, gpointer data)
+{
+  warn (((Caching *) data)->trainer, message);
+}
+
+/* Tells one image trunk from another: NAME@DIGEST of its values. */
+static char *
+identify_trunk (const ClipTrainer *trainer)
+{
+  const GPtrArray *list = trainer->student->parameters->list;
+  g_autoptr (GChecksum) checksum = g_checksum_new (G_CHECKSUM_SHA256);
+  for (guint i = 0; i < list->len; i++) {
+    const ClipParameter *parameter = list->pdata[i];
+    if (parameter->spec.part != CLIP_PART_IMAGE)
+      continue;
+    g_checksum_update (checksum, (const guchar *) parameter->name, -1);
+    g_checksum_update (checksum, (const guchar *) parameter->value, parameter->n * sizeof (float));
+  }
+  return g_strdup_printf ("image@%.16s", g_checksum_get_string (checksum));
+}
+
+/* The set of pictures @index becomes one of features. */
+static gboolean
+use_cache (ClipTrainer *trainer, int index, GError **error)
+{
+  const ClipSettings *settings = trainer->settings;
+  const ClipSetSettings *item = &settings->sets[index];
+  ClipDataSetConfig *set = &trainer->sets[index];
+  if (!item->cache.file)
+    return TRUE;
+  if (trainer->student->image.trunk_learns)
+    return clip_fail (
+        error, CLIP_ERROR_CONFIG,
+        "%s: data.%d.cache keeps what a frozen image tower gives, but this one learns: "
+        "freeze.image is to be \"all\"",
+        settings->path, index);
+  g_autofree char *model = identify_trunk (trainer);
+  g_autofree char *task = g_strdup_printf ("features of %s", set->name);
+  const ClipCacheConfig config = { item->cache.file,  model,          trainer->student->image.width,
+                                   item->cache.views, settings->seed, settings->workers };
+  Caching caching = { trainer, task };
+  /* rank 0 makes it, the others find it */
+  const gboolean first = clip_ranks_get_rank (trainer->ranks) == 0;
+  if ((first &&
+       !clip_cache_make (&config, set, encode, tell_progress, warn_caching, &caching, error)) ||
+      !clip_ranks_agree (trainer->ranks, model, strlen (model), "image tower", error) ||
+      (!first && !clip_cache_make (&config, set, encode, NULL, NULL, &caching, error)))
+    return FALSE;
+  set->shards = NULL;
+  set->list = set->classes = NULL;
+  set->features = item->cache.file;
+  return TRUE;
+}
+
 static gboolean
 make_data (ClipTrainer *trainer, GError **error)
 {
@@ -84,6 +166,8 @@ make_data (ClipTrainer *trainer, GError **error)
     augment->size = config->image.image_size;
     memcpy (augment->mean, config->preprocess.mean, sizeof augment->mean);
     memcpy (augment->std, config->preprocess.std, sizeof augment->std);
+    if (!use_cache (trainer, i, error))
+      return FALSE;
   }
   const ClipDataConfig data = {
     .sets = trainer->sets,
@@ -127,12 +211,13 @@ make_optimizer (ClipTrainer *trainer)
 
 ClipTrainer *
 clip_trainer_new (const ClipSettings *settings, ClipRanks *ranks, ClipWarning warning,
-                  gpointer data, GError **error)
+                  ClipTrainProgress progress, gpointer data, GError **error)
 {
   g_autoptr (ClipTrainer) trainer = g_new0 (ClipTrainer, 1);
   trainer->settings = settings;
   trainer->ranks = ranks;
   trainer->warning = warning;
+  trainer->progress = progress;
   trainer->user_data = data;
   trainer->settings_text = clip_settings_to_json (settings);
   if (!clip_ranks_agree (ranks, trainer->settings_text, strlen (trainer->settings_text),
@@ -141,10 +226,10 @@ clip_trainer_new (const ClipSettings *settings, ClipRanks *ranks, ClipWarning wa
     return NULL;
   trainer->tape = clip_tape_new (settings->threads);
   trainer->guide = clip_guide_new (settings, trainer->origin, trainer->student, error);
-  trainer->redraw = trainer->guide ? clip_redraw_new (settings, trainer->tape,
-                                                      trainer->student->image.width, error)
-                                   : NULL;
-  if (!trainer->redraw || !make_data (trainer, error))
+  if (!trainer->guide || !make_data (trainer, error))
+    return NULL;
+  trainer->redraw = clip_redraw_new (settings, trainer->tape, trainer->student->image.width, error);
+  if (!trainer->redraw)
     return NULL;
   if (!trainer->student->text.trunk_learns)
     trainer->memo =

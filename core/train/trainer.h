@@ -26,9 +26,13 @@ typedef struct {
   double seconds, waited; /* the step took; of which for data */
 } ClipStep;
 
-/* @warning: broken samples, what had to be assumed. Keeps references to neither @settings nor @ranks: both must outlive it. */
+/* Beginning may take minutes, where features of a frozen trunk are computed to be kept. */
+typedef void (*ClipTrainProgress) (const char *task, double fraction, gpointer data);
+
+/* @warning: broken samples, what had to be assumed. @settings and @ranks must outlive it. */
 CLIP_API ClipTrainer *clip_trainer_new (const ClipSettings *settings, ClipRanks *ranks,
-                                        ClipWarning warning, gpointer data, GError **error);
+                                        ClipWarning warning, ClipTrainProgress progress,
+                                        gpointer data, GError **error);
 CLIP_API void clip_trainer_free (ClipTrainer *trainer);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (ClipTrainer, clip_trainer_free)
 

@@ -94,6 +94,12 @@ print_warning (const char *message, gpointer data)
   terminal_warn ("%s", message);
 }
 
+static void
+show_progress (const char *task, double fraction, gpointer data)
+{
+  terminal_progress (task, fraction);
+}
+
 static char *
 output_path (const Run *run, const char *name)
 {
@@ -147,7 +153,8 @@ begin (Run *run, GError **error)
   run->settings = clip_settings_read (options.config, (const char *const *) changes->pdata, error);
   if (!run->settings || !make_output (run, error))
     return FALSE;
-  run->trainer = clip_trainer_new (run->settings, run->ranks, print_warning, NULL, error);
+  run->trainer =
+      clip_trainer_new (run->settings, run->ranks, print_warning, show_progress, NULL, error);
   if (!run->trainer || (options.resume && !clip_trainer_resume (run->trainer, error)))
     return FALSE;
   run->begun = clip_trainer_get_step (run->trainer);
