@@ -164,6 +164,33 @@ test_last_line (void)
   g_assert_cmpstr (result.err, ==, "");
 }
 
+/* Accuracy on held-out pictures, here the same ones, changes nothing in what is learnt. */
+static void
+test_eval (void)
+{
+  g_autofree char *classes = temporary_path ("classes.txt");
+  g_autofree char *names = g_strjoinv ("\n", (char **) training_names);
+  g_assert_true (g_file_set_contents (classes, names, -1, NULL));
+  make_whole ();
+  g_auto (Result) result =
+      run (NULL, "eval",
+           (const char *[]){ "eval={\"shards\": \"shard.tar\", \"classes\": \"classes.txt\", "
+                             "\"every\": 20, \"prompts\": \"none\"}",
+                             NULL });
+  expect (&result, 0);
+  g_assert_cmpstr (result.err, ==, "");
+  assert_same_tensors ("whole", "eval", LAST);
+  g_autoptr (GBytes) log = contents ("eval", "log.jsonl");
+  g_autofree char *text = g_strndup (g_bytes_get_data (log, NULL), g_bytes_get_size (log));
+  const char *first = strstr (text, "{\"step\":20,\"top1\":"),
+             *last = strstr (text, "{\"step\":40,\"top1\":");
+  g_assert_nonnull (first);
+  g_assert_nonnull (last);
+  const double top1 = g_ascii_strtod (strstr (last, "top1") + strlen ("top1\":"), NULL);
+  g_test_message ("top-1 %g", top1);
+  g_assert_cmpfloat (top1, >, 0.5); /* chance: 1 in 8 */
+}
+
 /* Ended at any moment, again and again, by a signal that cannot be caught. */
 static void
 test_killed (void)
@@ -319,6 +346,7 @@ main (int argc, char **argv)
   training_write_data ();
   g_test_add_func ("/train-command/files", test_files);
   g_test_add_func ("/train-command/last-line", test_last_line);
+  g_test_add_func ("/train-command/eval", test_eval);
   g_test_add_func ("/train-command/killed", test_killed);
   g_test_add_func ("/train-command/stopped", test_stopped);
   g_test_add_func ("/train-command/full-disk", test_full_disk);

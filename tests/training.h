@@ -25,7 +25,8 @@ training_write_data (void)
 {
   static const guint32 colours[] = { 0xff0000, 0x00ff00, 0x0000ff, 0xffffff,
                                      0,        0xffff00, 0x00ffff, 0xff00ff };
-  Member members[4 * 2 * G_N_ELEMENTS (colours) + 1] = { 0 };
+  Member members[4 * 3 * G_N_ELEMENTS (colours) + 1] = { 0 };
+  static const char *const class_texts[] = { "0", "1", "2", "3", "4", "5", "6", "7" };
   guint n = 0;
   for (guint i = 0; i < 4 * G_N_ELEMENTS (colours); i++) {
     gsize size;
@@ -36,6 +37,7 @@ training_write_data (void)
     g_assert_true (gdk_pixbuf_save_to_buffer (pixbuf, &data, &size, "png", NULL, NULL));
     members[n++] = (Member){ g_strdup_printf ("%02u.png", i), NULL, data, size };
     members[n++] = (Member){ g_strdup_printf ("%02u.txt", i), training_names[c] };
+    members[n++] = (Member){ g_strdup_printf ("%02u.cls", i), class_texts[c] };
   }
   g_autofree char *shard = temporary_path ("shard.tar");
   g_autofree char *vocabulary = temporary_path ("vocab.txt");

@@ -15,6 +15,7 @@
 #include "gst/cli/jsonline.h"
 #include "gst/cli/options.h"
 #include "gst/cli/terminal.h"
+#include "gst/cli/train-eval.h"
 #include <glib/gstdio.h>
 #include <signal.h>
 #include <stdio.h>
@@ -70,11 +71,12 @@ typedef struct {
   ClipRanks *ranks;
   ClipTrainer *trainer;
   ClipLog *log;
-  gboolean first; /* this is rank 0, which writes */
-  int begun;      /* the step this process began after */
-  gint64 saved;   /* the step that was last written down, -1: none */
-  ClipStep step;  /* the last one */
-  double loss;    /* running mean, for the eye */
+  TrainEval *eval; /* NULL: none, or another rank's */
+  gboolean first;  /* this is rank 0, which writes */
+  int begun;       /* the step this process began after */
+  gint64 saved;    /* the step that was last written down, -1: none */
+  ClipStep step;   /* the last one */
+  double loss;     /* running mean, for the eye */
   double seconds;
 } Run;
 
@@ -82,6 +84,7 @@ static void
 run_clear (Run *run)
 {
   g_clear_pointer (&run->log, clip_log_close);
+  g_clear_pointer (&run->eval, train_eval_free);
   g_clear_pointer (&run->trainer, clip_trainer_free);
   g_clear_pointer (&run->ranks, clip_ranks_free);
   g_clear_pointer (&run->settings, clip_settings_free);
@@ -153,6 +156,9 @@ begin (Run *run, GError **error)
   run->settings = clip_settings_read (options.config, (const char *const *) changes->pdata, error);
   if (!run->settings || !make_output (run, error))
     return FALSE;
+  if (run->first && run->settings->eval.shards &&
+      !(run->eval = train_eval_new (run->settings, error)))
+    return FALSE;
   run->trainer =
       clip_trainer_new (run->settings, run->ranks, print_warning, show_progress, NULL, error);
   if (!run->trainer || (options.resume && !clip_trainer_resume (run->trainer, error)))
@@ -184,6 +190,17 @@ save (Run *run, GError **error)
   return clip_trainer_write_model (run->trainer, model, error) && draw (run, error);
 }
 
+/* How well the model does by now, on what it does not learn from. */
+static gboolean
+evaluate (Run *run, GError **error)
+{
+  double top1;
+  g_autofree char *model = output_path (run, "model.safetensors");
+  return clip_trainer_write_model (run->trainer, model, error) &&
+         train_eval_run (run->eval, &top1, model, error) &&
+         clip_log_accuracy (run->log, run->step.step, top1, error);
+}
+
 /* The run itself goes on where something could not be written: by the next time there may be room again. */
 static void
 report_unsaved (const Run *run, const GError *problem)
@@ -211,6 +228,10 @@ after_step (Run *run)
                 run->loss, step->pairs / step->seconds);
     terminal_progress (task, (double) (step->step - run->begun) / (n - run->begun));
   }
+  g_clear_error (&problem);
+  if (run->eval && (step->step % run->settings->eval.every == 0 || step->step == n) &&
+      !evaluate (run, &problem))
+    terminal_warn ("%s", problem->message);
   g_clear_error (&problem);
   if (step->step % run->settings->checkpoint_every == 0 && step->step < n && !save (run, &problem))
     report_unsaved (run, problem);
