@@ -104,7 +104,7 @@ read_texts (const ClipSchemaReader *reader, const ClipSetting *row, JsonNode *no
   const guint n = array ? json_array_get_length (array) : 1;
   for (guint i = 0; i < n; i++) {
     JsonNode *element = array ? json_array_get_element (array, i) : node;
-    char *text;
+    char *text = NULL;
     if (!JSON_NODE_HOLDS_VALUE (element) || json_node_get_value_type (element) != G_TYPE_STRING)
       return wrong (reader, node, path, "a string or an array of strings", error);
     if (!read_text (reader, row, element, &text, path, error))
