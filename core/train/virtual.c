@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "core/train/virtual.h"
+#include "core/train/moments.h"
 #include "core/train/product.h"
 #include "core/train/random.h"
 
@@ -35,54 +36,18 @@ floats (gsize n)
   return memset (clip_aligned_alloc (n * sizeof (float)), 0, n * sizeof (float));
 }
 
-/* mean [W]; returns Σ [W, W] on the tape */
+/* Σ [W, W], on the tape */
 static float *
 measure (ClipTape *tape, float *mean, const float *features, gsize n, int width)
 {
-  g_autofree double *sum = g_new0 (double, width);
-  for (gsize i = 0; i < n; i++)
-    for (int w = 0; w < width; w++)
-      sum[w] += features[i * width + w];
-  for (int w = 0; w < width; w++)
-    mean[w] = sum[w] / n;
-
-  float *covariance = clip_tape_zeros (tape, (gsize) width * width);
-  const ClipTapeMark mark = clip_tape_mark (tape);
-  enum { CHUNK = 1024 };
-  float *centred = clip_tape_floats (tape, (gsize) CHUNK * width);
-  for (gsize first = 0; first < n; first += CHUNK) {
-    const gsize rows = MIN (CHUNK, n - first);
-    for (gsize i = 0; i < rows; i++)
-      for (int w = 0; w < width; w++)
-        centred[i * width + w] = features[(first + i) * width + w] - mean[w];
-    clip_product_tn (tape, covariance, width, centred, width, centred, width, width, width, rows,
-                     TRUE);
-  }
-  clip_tape_release (tape, mark);
-
+  float *covariance = clip_tape_floats (tape, (gsize) width * width);
+  clip_moments (tape, mean, covariance, features, n, width);
   double variance = 0;
-  for (gsize i = 0; i < (gsize) width * width; i++)
-    covariance[i] /= n - 1;
   for (gsize w = 0; w < width; w++)
     variance += covariance[w * width + w];
   for (gsize w = 0; w < width; w++)
     covariance[w * width + w] += MAX (RIDGE * variance / width, 1e-12);
   return covariance;
-}
-
-/* L [W, W] of a positive definite matrix, row by row (Cholesky–Banachiewicz); above the diagonal zeros. */
-static void
-cholesky (float *l, const float *a, gsize n)
-{
-  for (gsize i = 0; i < n; i++) {
-    for (gsize j = 0; j <= i; j++) {
-      double sum = a[i * n + j];
-      const float *x = l + i * n, *y = l + j * n;
-      for (gsize k = 0; k < j; k++)
-        sum -= (double) x[k] * y[k];
-      l[i * n + j] = i == j ? sqrt (MAX (sum, 1e-12)) : sum / l[j * n + j];
-    }
-  }
 }
 
 static void
@@ -119,7 +84,7 @@ clip_virtual_new (ClipTape *tape, const ClipVirtualConfig *config, const float *
   const ClipTapeMark mark = clip_tape_mark (tape);
   const float *covariance = measure (tape, virtual->mean, features, n, width);
   find_directions (tape, virtual, weight, covariance);
-  cholesky (virtual->root, covariance, width);
+  clip_cholesky (virtual->root, covariance, width);
   for (gsize i = 0; i < (gsize) width * width; i++)
     virtual->root[i] *= config->noise;
   clip_tape_release (tape, mark);
