@@ -3,7 +3,9 @@
 #include "core/base/error.h"
 #include "core/model/tower.h"
 #include "core/text/tokenizer.h"
+#include "core/train/anchors.h"
 #include "core/train/distill.h"
+#include "core/train/features.h"
 #include "core/train/product.h"
 #include "core/train/random.h"
 
@@ -17,6 +19,7 @@ struct _ClipGuide {
 
   ClipNames *names;         /* NULL: no classifier */
   ClipArray *weight, *bias; /* [K, W], [K] */
+  ClipAnchors *anchors;     /* NULL: none */
 
   ClipModel *teacher; /* NULL: none */
   ClipSession *session;
@@ -60,6 +63,54 @@ open_classifier (ClipGuide *guide, GError **error)
                       "%s: loss.classifier.texts is %d, expected at most the %u of %s",
                       settings->path, settings->classifier.texts,
                       clip_names_get_n_texts (guide->names), settings->classifier.names);
+  return TRUE;
+}
+
+/* The image head's matrix, or its bias; NULL where it is of another kind. */
+static ClipParameter *
+head_parameter (const ClipStudent *student, gsize n)
+{
+  const GPtrArray *list = student->parameters->list;
+  ClipParameter *found = NULL;
+  int n_heads = 0;
+  for (guint i = 0; i < list->len; i++) {
+    ClipParameter *parameter = list->pdata[i];
+    if (parameter->spec.part != CLIP_PART_IMAGE_HEAD)
+      continue;
+    n_heads++;
+    if (parameter->n == n)
+      found = parameter;
+  }
+  return n_heads == 2 ? found : NULL;
+}
+
+static gboolean
+set_anchors (ClipGuide *guide, ClipTape *tape, const ClipStudent *student, GError **error)
+{
+  const ClipSettings *settings = guide->settings;
+  const int W = guide->image_width, E = guide->embed_dim;
+  ClipParameter *weight = head_parameter (student, (gsize) E * W),
+                *bias = head_parameter (student, E);
+  if (!weight || !bias || E < 2)
+    return clip_fail (error, CLIP_ERROR_CONFIG,
+                      "%s: loss.classifier.anchor needs an image head of one matrix [%d, %d] and a "
+                      "bias, which this model does not have",
+                      settings->path, E, W);
+  g_autoptr (GArray) features = clip_features_read (settings->classifier.like, W, error);
+  if (!features)
+    return FALSE;
+  if (features->len < 2)
+    return clip_fail (error, CLIP_ERROR_CONFIG,
+                      "%s: loss.classifier.like has %u features, expected at least 2",
+                      settings->path, features->len);
+  guide->anchors = clip_anchors_new (tape, guide->weight->data, guide->bias->data,
+                                     clip_names_get_n_classes (guide->names),
+                                     (const float *) (void *) features->data, features->len, W, E,
+                                     settings->classifier.ridge, error);
+  if (!guide->anchors)
+    return FALSE;
+  memcpy (weight->value, guide->anchors->head, weight->n * sizeof (float));
+  memcpy (bias->value, guide->anchors->bias, bias->n * sizeof (float));
   return TRUE;
 }
 
@@ -112,8 +163,8 @@ keep_text (ClipGuide *guide, GError **error)
 }
 
 ClipGuide *
-clip_guide_new (const ClipSettings *settings, const ClipOrigin *origin, const ClipStudent *student,
-                GError **error)
+clip_guide_new (const ClipSettings *settings, ClipTape *tape, const ClipOrigin *origin,
+                const ClipStudent *student, GError **error)
 {
   g_autoptr (ClipGuide) guide = g_new0 (ClipGuide, 1);
   guide->settings = settings;
@@ -123,6 +174,7 @@ clip_guide_new (const ClipSettings *settings, const ClipOrigin *origin, const Cl
   guide->embed_dim = student->config.embed_dim;
   const gboolean keeps = settings->keep_text > 0 && student->text.trunk_learns;
   if ((settings->classifier.file && !open_classifier (guide, error)) ||
+      (settings->classifier.anchor > 0 && !set_anchors (guide, tape, student, error)) ||
       (settings->teacher.model && !open_teacher (guide, error)) ||
       (keeps && !keep_text (guide, error)))
     return NULL;
@@ -137,6 +189,7 @@ clip_guide_free (ClipGuide *guide)
   clip_names_free (guide->names);
   g_free (guide->weight);
   g_free (guide->bias);
+  clip_anchors_free (guide->anchors);
   clip_session_free (guide->session);
   clip_model_unref (guide->teacher);
   if (guide->trunk)
@@ -240,6 +293,35 @@ clip_guide_classify (ClipGuide *guide, ClipContrastResult *result, const ClipGui
   };
   return clip_contrast (result, tape, batch->ranks, &contrast, guide->settings->classifier.weight,
                         batch->d_image, batch->d_text + (gsize) B * E, error);
+}
+
+gboolean
+clip_guide_anchor (ClipGuide *guide, double *loss, const ClipGuideBatch *batch, GError **error)
+{
+  if (!guide->anchors)
+    return TRUE;
+  const ClipGuideTexts *extra = batch->extra;
+  const gsize E = guide->embed_dim, first = batch->batch->n;
+  ClipTape *tape = batch->tape;
+  int *rows = clip_tape_take (tape, extra->n * sizeof *rows), n = 0;
+  float *text = clip_tape_floats (tape, extra->n * E),
+        *goal = clip_tape_floats (tape, extra->n * E),
+        *d_text = clip_tape_zeros (tape, extra->n * E);
+  for (int i = 0; i < extra->n; i++) {
+    const int class = clip_names_get_only_class (guide->names, extra->texts[i]);
+    if (class < 0)
+      continue;
+    memcpy (text + n * E, batch->text->features + (first + i) * E, E * sizeof *text);
+    memcpy (goal + n * E, guide->anchors->anchors + class * E, E * sizeof *goal);
+    rows[n++] = (int) first + i;
+  }
+  if (!clip_stay_close (loss, tape, batch->ranks, text, goal, n, (int) E,
+                        guide->settings->classifier.anchor, d_text, error))
+    return FALSE;
+  for (int i = 0; i < n; i++)
+    for (gsize e = 0; e < E; e++)
+      batch->d_text[rows[i] * E + e] += d_text[i * E + e];
+  return TRUE;
 }
 
 /* ------------------------------------------------------------------------------- teacher, keeping */

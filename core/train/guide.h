@@ -4,6 +4,7 @@
  *
  *   classifier   P = softmax ((pooled · Wᵀ + b) / temperature) [B, K];  N texts are drawn, each true of some classes;
  *                targets Y[b, n] = Σ of P over the classes that text n is true of
+ *   anchor       where a text that is true of one class alone has to lie for the order of cosines to be the classifier's
  *   teacher      another model's embeddings of the batch
  *   keep         the text tower as it was in the beginning
  */
@@ -13,7 +14,8 @@
 typedef struct _ClipGuide ClipGuide;
 
 /* Whatever of these the settings ask for. @origin must outlive it. */
-ClipGuide *clip_guide_new (const ClipSettings *settings, const ClipOrigin *origin,
+/* With anchors, the student's image head is set to the one that goes with them. */
+ClipGuide *clip_guide_new (const ClipSettings *settings, ClipTape *tape, const ClipOrigin *origin,
                            const ClipStudent *student, GError **error);
 void clip_guide_free (ClipGuide *guide);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (ClipGuide, clip_guide_free)
@@ -40,6 +42,8 @@ typedef struct {
 /* Each does nothing where it was not asked for. Losses are without their weights. */
 gboolean clip_guide_classify (ClipGuide *guide, ClipContrastResult *result,
                               const ClipGuideBatch *batch, GError **error);
+gboolean clip_guide_anchor (ClipGuide *guide, double *loss, const ClipGuideBatch *batch,
+                            GError **error);
 gboolean clip_guide_teach (ClipGuide *guide, ClipContrastResult *result,
                            const ClipGuideBatch *batch, GError **error);
 gboolean clip_guide_keep (ClipGuide *guide, double *loss, const ClipGuideBatch *batch,

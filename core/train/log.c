@@ -96,6 +96,7 @@ clip_log_step (ClipLog *log, const ClipStep *step, GError **error)
   sum->classifier += step->classifier;
   sum->teacher += step->teacher;
   sum->keep_text += step->keep_text;
+  sum->anchor += step->anchor;
   sum->accuracy += step->accuracy;
   sum->gradient_norm += step->gradient_norm;
   sum->pairs += step->pairs;
@@ -112,6 +113,8 @@ clip_log_step (ClipLog *log, const ClipStep *step, GError **error)
   add (line, "captions", sum->captions / log->n);
   if (settings->classifier.file)
     add (line, "classifier", sum->classifier / log->n);
+  if (settings->classifier.anchor > 0)
+    add (line, "anchor", sum->anchor / log->n);
   if (settings->teacher.model)
     add (line, "teacher", sum->teacher / log->n);
   if (settings->keep_text > 0)

@@ -171,6 +171,13 @@ clip_names_get_text (const ClipNames *names, guint text)
   return names->texts->pdata[text];
 }
 
+int
+clip_names_get_only_class (const ClipNames *names, guint text)
+{
+  const GArray *classes = names->classes->pdata[text];
+  return classes->len == 1 ? (int) g_array_index (classes, guint, 0) : -1;
+}
+
 /* --------------------------------------------------------------------------------------- draws */
 
 static guint

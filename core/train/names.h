@@ -16,6 +16,8 @@ void clip_names_free (ClipNames *names);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (ClipNames, clip_names_free)
 int clip_names_get_n_classes (const ClipNames *names); /* K */
 guint clip_names_get_n_texts (const ClipNames *names); /* distinct ones */
+/* The class that @text alone is true of; -1: of several. */
+int clip_names_get_only_class (const ClipNames *names, guint text);
 const char *clip_names_get_text (const ClipNames *names, guint text);
 /* Draws @n distinct texts: the kinds with the probabilities given, of a class at random. Deterministic for the generator's state. */
 void clip_names_draw (const ClipNames *names, guint *texts, int n,

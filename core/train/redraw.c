@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "core/train/redraw.h"
 #include "core/base/error.h"
+#include "core/train/features.h"
 #include "core/train/random.h"
 #include "core/train/virtual.h"
 
@@ -12,30 +13,6 @@ struct _ClipRedraw {
   ClipVirtual **virtuals; /* [sets]; NULL: the file's own features */
   int *classes;           /* [sets] K of each */
 };
-
-/* All rows [n, W] of @paths, one after another. */
-static GArray *
-read_features (char *const *paths, int width, GError **error)
-{
-  g_autoptr (GArray) rows = g_array_new (FALSE, FALSE, width * sizeof (float));
-  for (; *paths; paths++) {
-    g_autoptr (GError) problem = NULL;
-    g_autofree ClipArray *array = clip_array_read (*paths, "features", "F32", &problem);
-    if (problem) {
-      g_propagate_error (error, g_steal_pointer (&problem));
-      return NULL;
-    }
-    if (!array || array->n_dims < 2 || array->shape[array->n_dims - 1] != width)
-      return clip_fail_null (error, CLIP_ERROR_TENSOR,
-                             "%s: features are not there, or not %d wide as the image trunk's",
-                             *paths, width);
-    gint64 n = 1;
-    for (int d = 0; d + 1 < array->n_dims; d++)
-      n *= array->shape[d];
-    g_array_append_vals (rows, array->data, n);
-  }
-  return g_steal_pointer (&rows);
-}
 
 static gboolean
 open_set (ClipRedraw *redraw, int index, ClipTape *tape, GError **error)
@@ -52,7 +29,7 @@ open_set (ClipRedraw *redraw, int index, ClipTape *tape, GError **error)
     return clip_fail (error, CLIP_ERROR_TENSOR,
                       "%s: classifier.weight is not there, or not [K, %d]", set->virtual.classifier,
                       redraw->width);
-  g_autoptr (GArray) features = read_features (set->virtual.like, redraw->width, error);
+  g_autoptr (GArray) features = clip_features_read (set->virtual.like, redraw->width, error);
   if (!features)
     return FALSE;
   const ClipVirtualConfig config = { { set->virtual.strength[0], set->virtual.strength[1] },

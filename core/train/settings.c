@@ -171,6 +171,13 @@ static const ClipSetting classifier_rows[] = {
     "The classifier's logits are divided by it" },
   { "weight", CLIP_FLOAT, AT (classifier.weight), "1", 0, CLIP_MANY, "times the loss over captions",
     "Of this loss" },
+  { "anchor", CLIP_FLOAT, AT (classifier.anchor), "0", 0, CLIP_MANY, "times the loss over captions",
+    "Weight of the distance of names from the points that make a zero-shot classifier decide as "
+    "this one; the image head begins as the one that goes with them" },
+  { "like", CLIP_FILES, AT (classifier.like), NULL,
+    .help = "For `anchor`: files of `features` of real pictures, whose mean and covariance count" },
+  { "ridge", CLIP_DOUBLE, AT (classifier.ridge), "0.09", 0, 100, "of each feature's variance",
+    "For `anchor`: added to it, so that what hardly varies is not blown up" },
   { 0 },
 };
 static const ClipSection classifier = { classifier_rows };
@@ -321,6 +328,8 @@ check (const ClipSettings *settings, GError **error)
       "loss.classifier.names is missing: which texts are true of its classes" },
     { !settings->classifier.file && settings->classifier.names,
       "loss.classifier.file is missing: the classifier" },
+    { settings->classifier.anchor > 0 && !(settings->classifier.file && settings->classifier.like),
+      "loss.classifier.anchor needs file and like: the classifier, and features of real pictures" },
     { settings->eval.shards && !settings->eval.classes, "eval.classes is missing" },
   };
   for (guint i = 0; i < G_N_ELEMENTS (rules); i++)

@@ -60,6 +60,9 @@ typedef struct {
     int texts; /* 0: none */
     double share[CLIP_NAME_KINDS];
     float temperature, weight;
+    float anchor; /* 0: names lie where they come to lie */
+    char **like;  /* with @anchor */
+    double ridge;
   } classifier;
   struct {
     char *model;

@@ -6,6 +6,7 @@
  *   text side    B captions and N texts                  → [B + N, E]
  *   loss         captions · contrast (images, captions)
  *              + classifier · contrast (images, N texts; targets of the classifier's probabilities)
+ *              + anchor · distance of texts of one class to where the classifier's decisions put them
  *              + teacher · distill (images, captions; targets of the teacher's embeddings)
  *              + keep_text · distance of the texts' pooled features to those of the tower as it was
  *   backward     both sides; gradients are summed over ranks, BatchNorm's running statistics averaged
@@ -225,10 +226,13 @@ clip_trainer_new (const ClipSettings *settings, ClipRanks *ranks, ClipWarning wa
       !set_lengths (trainer, error) || !make_student (trainer, error))
     return NULL;
   trainer->tape = clip_tape_new (settings->threads);
-  trainer->guide = clip_guide_new (settings, trainer->origin, trainer->student, error);
-  if (!trainer->guide || !make_data (trainer, error))
+  if (!make_data (trainer, error)) /* first: the others read caches that it makes */
     return NULL;
-  trainer->redraw = clip_redraw_new (settings, trainer->tape, trainer->student->image.width, error);
+  trainer->guide =
+      clip_guide_new (settings, trainer->tape, trainer->origin, trainer->student, error);
+  trainer->redraw = trainer->guide ? clip_redraw_new (settings, trainer->tape,
+                                                      trainer->student->image.width, error)
+                                   : NULL;
   if (!trainer->redraw)
     return NULL;
   if (!trainer->student->text.trunk_learns)
@@ -399,12 +403,14 @@ all_losses (ClipTrainer *trainer, Pass *pass, const ClipBatch *batch, const Clip
   ClipContrastResult classifier = { 0 }, teacher = { 0 };
   if (!captions_loss (trainer, pass, batch, report, error) ||
       !clip_guide_classify (trainer->guide, &classifier, &guided, error) ||
+      !clip_guide_anchor (trainer->guide, &report->anchor, &guided, error) ||
       !clip_guide_teach (trainer->guide, &teacher, &guided, error) ||
       !clip_guide_keep (trainer->guide, &report->keep_text, &guided, error))
     return FALSE;
   report->classifier = classifier.loss;
   report->teacher = teacher.loss;
   report->loss += settings->classifier.weight * classifier.loss +
+                  settings->classifier.anchor * report->anchor +
                   settings->teacher.weight * teacher.loss + settings->keep_text * report->keep_text;
   pass->d_scale += settings->classifier.weight * classifier.d_logit_scale +
                    settings->teacher.weight * teacher.d_logit_scale;
