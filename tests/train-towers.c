@@ -51,7 +51,10 @@ typedef struct {
   }
 #define RESNET                                                                                     \
   {                                                                                                \
-    CLIP_IMAGE_EFFICIENTNET, 64, 0, 2, 5, 2, 0, CLIP_ACTIVATION_RELU6, 1e-5f                       \
+    CLIP_IMAGE_RESNET, 64, 0, 2, 5, 2, 0, CLIP_ACTIVATION_RELU, 1e-5f,                             \
+    {                                                                                              \
+      1, 2, 1, 1                                                                                   \
+    }                                                                                              \
   }
 #define IMAGE_PARTS CLIP_PART_IMAGE, CLIP_PART_IMAGE_HEAD
 #define TEXT_PARTS CLIP_PART_TEXT, CLIP_PART_TEXT_HEAD
@@ -90,7 +93,7 @@ static const Row rows[] = {
   { "resnet", clip_train_resnet_new, NULL, IMAGE_PARTS, { .image = RESNET } },
   { "resnet-running",
     clip_train_resnet_new,
-    NULL, /* clip_resnet_new */
+    clip_resnet_new,
     IMAGE_PARTS,
     { .image = RESNET },
     clip_train_resnet_set_batch_norm,

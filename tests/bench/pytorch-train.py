@@ -82,19 +82,107 @@ class Tower(nn.Module):
         return self.head(self.last(x))
 
 
+class Bottleneck(nn.Module):
+    def __init__(self, c, planes, stride):
+        super().__init__()
+        out = 4 * planes
+        self.conv1, self.bn1 = nn.Conv2d(c, planes, 1, bias=False), nn.BatchNorm2d(planes)
+        self.conv2, self.bn2 = nn.Conv2d(planes, planes, 3, padding=1, bias=False), nn.BatchNorm2d(planes)
+        self.conv3, self.bn3 = nn.Conv2d(planes, out, 1, bias=False), nn.BatchNorm2d(out)
+        self.pool = nn.AvgPool2d(stride) if stride > 1 else nn.Identity()
+        self.downsample = nn.Identity()
+        if stride > 1 or c != out:
+            self.downsample = nn.Sequential(self.pool, nn.Conv2d(c, out, 1, bias=False), nn.BatchNorm2d(out))
+
+    def forward(self, x):
+        y = nn.functional.relu(self.bn1(self.conv1(x)), inplace=True)
+        y = self.pool(nn.functional.relu(self.bn2(self.conv2(y)), inplace=True))
+        return nn.functional.relu(self.bn3(self.conv3(y)) + self.downsample(x), inplace=True)
+
+
+class ResNet(nn.Module):
+    """CLIP's, of two blocks a stage."""
+
+    def __init__(self, width, heads, size):
+        super().__init__()
+        layers, c = [], 3
+        for out, stride in (width // 2, 2), (width // 2, 1), (width, 1):
+            layers += [nn.Conv2d(c, out, 3, stride, 1, bias=False), nn.BatchNorm2d(out), nn.ReLU(inplace=True)]
+            c = out
+        layers.append(nn.AvgPool2d(2))
+        for stage in range(4):
+            for i in range(2):
+                layers.append(Bottleneck(c, width << stage, 2 if stage and i == 0 else 1))
+                c = 4 * (width << stage)
+        self.layers, self.heads, self.c = nn.Sequential(*layers), heads, c
+        self.position = nn.Parameter(torch.randn((size // 32) ** 2 + 1, c) * c**-0.5)
+        self.q, self.k, self.v, self.out = (nn.Linear(c, n) for n in (c, c, c, EMBED))
+
+    def forward(self, x):
+        x = self.layers(x).flatten(2).transpose(1, 2)
+        x = torch.cat([x.mean(1, keepdim=True), x], 1) + self.position
+        q, k, v = (f(t).unflatten(-1, (self.heads, -1)).transpose(1, 2) for f, t in
+                   ((self.q, x[:, :1]), (self.k, x), (self.v, x)))
+        y = (q @ k.transpose(2, 3) / (self.c // self.heads) ** 0.5).softmax(-1) @ v
+        return self.out(y.transpose(1, 2).flatten(1))
+
+
+class Same(nn.Conv2d):
+    """TensorFlow's padding."""
+
+    def forward(self, x):
+        n, k, stride = x.shape[-1], self.kernel_size[0], self.stride[0]
+        total = max((-(-n // stride) - 1) * stride + k - n, 0)
+        x = nn.functional.pad(x, [total // 2, total - total // 2] * 2)
+        return nn.functional.conv2d(x, self.weight, None, stride, 0, 1, self.groups)
+
+
+class Inverted(nn.Module):
+    def __init__(self, c, out, kernel, stride, expansion):
+        super().__init__()
+        m, layers = c * expansion, []
+        if expansion > 1:
+            layers = [nn.Conv2d(c, m, 1, bias=False), nn.BatchNorm2d(m, 1e-3), nn.ReLU6(inplace=True)]
+        layers += [Same(m, m, kernel, stride, groups=m, bias=False), nn.BatchNorm2d(m, 1e-3), nn.ReLU6(inplace=True)]
+        self.layers = nn.Sequential(*layers, nn.Conv2d(m, out, 1, bias=False), nn.BatchNorm2d(out, 1e-3))
+        self.residual = stride == 1 and c == out
+
+    def forward(self, x):
+        return self.layers(x) + x if self.residual else self.layers(x)
+
+
+class Lite(nn.Module):
+    def __init__(self):
+        super().__init__()
+        layers, c = [Same(3, 32, 3, 2, bias=False), nn.BatchNorm2d(32, 1e-3), nn.ReLU6(inplace=True)], 32
+        stages = (1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112)
+        for repeat, kernel, stride, expansion, out in (*stages, (4, 5, 2, 6, 192), (1, 3, 1, 6, 320)):
+            for i in range(repeat):
+                layers.append(Inverted(c, out, kernel, stride if i == 0 else 1, expansion))
+                c = out
+        layers += [nn.Conv2d(c, 1280, 1, bias=False), nn.BatchNorm2d(1280, 1e-3), nn.ReLU6(inplace=True)]
+        self.layers, self.head = nn.Sequential(*layers), nn.Linear(1280, EMBED)
+
+    def forward(self, x):
+        return self.head(self.layers(x).mean((2, 3)))
+
+
 # name: kind, batch, size, patch, tokens, width, layers, heads
 CASES = {
     "text-4x192": ("text", 512, 0, 0, 12, 192, 4, 3),
     "minilm-6x384": ("bert", 256, 0, 0, 10, 384, 6, 12),
     "vit-tiny-64": ("vit", 64, 64, 8, 0, 192, 12, 3),
+    "resnet-64": ("resnet", 512, 64, 0, 0, 32, 0, 16),
+    "lite0-160": ("lite", 32, 160, 0, 0, 0, 0, 0),
 }
 
 
 def run(name):
     """Samples per second, per processor second, MiB."""
     kind, batch, size, patch, tokens, width, layers, heads = CASES[name]
-    tower = Tower(kind, width, layers, heads, size, patch, tokens)
-    x = torch.randn(batch, 3, size, size) if kind == "vit" else torch.randint(1, VOCABULARY, (batch, tokens))
+    towers = {"resnet": lambda: ResNet(width, heads, size), "lite": Lite}
+    tower = towers.get(kind, lambda: Tower(kind, width, layers, heads, size, patch, tokens))()
+    x = torch.randn(batch, 3, size, size) if size else torch.randint(1, VOCABULARY, (batch, tokens))
     d = torch.randn(batch, EMBED)
     before, times, used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, [], []
     for _ in range(STEPS + 1):

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Forward and backward of towers that are trained, with random weights: samples per second on the clock and per second of
- * processor time (which a busy machine disturbs less), medians of several steps; the share of OpenBLAS in the latter (the
- * same products alone); the memory of the tape.
+ * processor time (which a busy machine disturbs less), medians of several steps; the share of products in the latter (the
+ * same alone; of transformers); the memory of the tape.
  *
  *   OMP_NUM_THREADS=2 bench-train [PATTERN]        beside it: OMP_NUM_THREADS=2 python3 tests/bench/pytorch-train.py
  */
@@ -19,6 +19,7 @@
 #define CONTEXT 77
 #define STEPS 7
 
+/* Width and heads, or nothing, of convolutional trunks; Lite0's sizes are what they are, and its BatchNorm learns. */
 typedef struct {
   const char *name;
   ClipTrunk *(*trunk) (ClipParameters *parameters, const ClipConfig *config);
@@ -32,7 +33,17 @@ static const Case cases[] = {
   { "text-4x192", clip_train_text_new, 512, 0, 0, 12, 192, 4, 3 },
   { "minilm-6x384", clip_train_bert_new, 256, 0, 0, 10, 384, 6, 12 },
   { "vit-tiny-64", clip_train_vit_new, 64, 64, 8, 0, 192, 12, 3 },
+  { "resnet-64", clip_train_resnet_new, 512, 64, 0, 0, 32, 0, 16 },
+  { "lite0-160", clip_train_efficientnet_new, 32, 160, 0, 0, 0, 0, 0 },
 };
+
+static const int resnet_stages[4] = { 2, 2, 2, 2 };
+
+static gboolean
+sees (const Case *c)
+{
+  return c->size > 0;
+}
 
 typedef struct {
   ClipWeights *weights;
@@ -54,13 +65,17 @@ setup (Bench *b, const Case *c, int threads)
   const ClipConfig config = {
     .embed_dim = EMBED_DIM,
     .image = { CLIP_IMAGE_VIT, c->size, c->patch, c->width, c->layers, c->heads, mlp_width,
-               activation, 1e-5f },
+               activation, c->trunk == clip_train_efficientnet_new ? 1e-3f : 1e-5f },
     .text = { c->trunk == clip_train_bert_new ? CLIP_TEXT_BERT : CLIP_TEXT_CLIP, CONTEXT,
               VOCABULARY, c->width, c->layers, c->heads, mlp_width, activation, 1e-5f, 0, 0 },
   };
   RandomModel model = random_model ();
   random_vector (&model, 0, 1, "visual.sign", 1);
-  if (c->patch)
+  if (c->trunk == clip_train_resnet_new)
+    random_resnet (&model, CLIP_DTYPE_F32, c->width, resnet_stages, c->size / 32, EMBED_DIM);
+  else if (c->trunk == clip_train_efficientnet_new)
+    random_efficientnet (&model, CLIP_DTYPE_F32, 32, random_lite0, 1280, EMBED_DIM);
+  else if (c->patch)
     random_vit (&model, CLIP_DTYPE_F32, c->size / c->patch, c->patch, c->width, c->layers,
                 mlp_width, EMBED_DIM);
   else if (c->trunk == clip_train_text_new)
@@ -72,9 +87,11 @@ setup (Bench *b, const Case *c, int threads)
   b->weights = random_weights (&model);
   b->parameters = clip_parameters_new (b->weights);
   b->trunk = c->trunk (b->parameters, &config);
+  if (c->trunk == clip_train_efficientnet_new)
+    clip_train_efficientnet_set_batch_norm (b->trunk, CLIP_BATCH_NORM_BATCH);
   b->head =
       clip_train_head_new (b->parameters, &config,
-                           c->patch ? CLIP_PART_IMAGE_HEAD : CLIP_PART_TEXT_HEAD, b->trunk->width);
+                           sees (c) ? CLIP_PART_IMAGE_HEAD : CLIP_PART_TEXT_HEAD, b->trunk->width);
   clip_parameters_finish (b->parameters, &error);
   g_assert_no_error (error);
   b->tape = clip_tape_new (threads);
@@ -83,7 +100,7 @@ setup (Bench *b, const Case *c, int threads)
   b->d_features = g_new (float, c->batch *EMBED_DIM);
   for (int i = 0; i < c->batch * EMBED_DIM; i++)
     b->d_features[i] = random_next (&model);
-  if (c->patch) {
+  if (sees (c)) {
     float *pixels = g_new (float, (gsize) c->batch * 3 * c->size * c->size);
     for (int i = 0; i < c->batch * 3 * c->size * c->size; i++)
       pixels[i] = random_next (&model);

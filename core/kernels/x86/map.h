@@ -22,57 +22,49 @@ map_value (const ClipMap *map, MapParts parts, gsize at, V scale, V z_scale, V s
   return value;
 }
 
-/* One vector of channels of every row; @gates: y is the gradient that passes where the map is not clamped. */
+/* One vector; @gates: y is the gradient that passes where the map is not clamped. */
 static INLINE void
-map_column (float *y, gsize y_stride, const ClipMap *map, MapParts parts, gsize first, int rows,
-            int c, gsize n, gboolean gates)
+map_vector (float *y, const ClipMap *map, MapParts parts, gsize at, V scale, V z_scale, V shift,
+            gsize n, gboolean gates)
 {
-  const V scale = map->scale ? v_load_n (map->scale + c, n) : v_set (1);
-  const V z_scale = map->z_scale ? v_load_n (map->z_scale + c, n) : v_set (1);
-  const V shift = map->shift ? v_load_n (map->shift + c, n) : v_set (0);
   const V low = v_set (map->low), high = v_set (map->high), zero = v_set (0);
-  gsize at = first * map->stride + c;
-  y += c;
-  for (int r = 0; r < rows; r++, at += map->stride, y += y_stride) {
-    const V value = map_value (map, parts, at, scale, z_scale, shift, n);
-    if (gates) {
-      const V below = v_select_less (value, high, v_load_n (y, n), zero);
-      v_store_n (y, v_select_less (low, value, below, zero), n);
-    } else {
-      v_store_n (y, v_min (v_max (value, low), high), n);
-    }
+  const V value = map_value (map, parts, at, scale, z_scale, shift, n);
+  if (gates) {
+    const V below = v_select_less (value, high, v_load_n (y, n), zero);
+    v_store_n (y, v_select_less (low, value, below, zero), n);
+  } else {
+    v_store_n (y, v_min (v_max (value, low), high), n);
   }
 }
 
-/* Vector after vector of channels. */
+/* In the order things lie in memory, from where they come: what is of a channel is in the first-level cache. */
 static INLINE void
-map_columns (float *y, gsize y_stride, const ClipMap *map, MapParts parts, gsize first, int rows,
-             int n, gboolean gates)
+map_rows (float *y, gsize y_stride, const ClipMap *map, MapParts parts, gsize first, int rows,
+          gsize channels, gboolean gates)
 {
-  int c = 0;
-  for (; c + LANES <= n; c += LANES)
-    map_column (y, y_stride, map, parts, first, rows, c, LANES, gates);
-  if (c < n)
-    map_column (y, y_stride, map, parts, first, rows, c, n - c, gates);
+  for (int r = 0; r < rows; r++, y += y_stride) {
+    for (gsize c = 0; c < channels; c += LANES) {
+      const gsize n = channels - c;
+      const V scale = map->scale ? v_load_n (map->scale + c, n) : v_set (1);
+      const V z_scale = parts == MAP_BOTH ? v_load_n (map->z_scale + c, n) : v_set (1);
+      const V shift = map->shift ? v_load_n (map->shift + c, n) : v_set (0);
+      map_vector (y + c, map, parts, (first + r) * map->stride + c, scale, z_scale, shift, n,
+                  gates);
+    }
+  }
 }
 
 static INLINE void
 map_all (float *y, gsize y_stride, const ClipMap *map, gsize first, int rows, int n, gboolean gates)
 {
-  /* Long rows in the order they lie in memory: some positions at a time. */
-  const int step = MAX (1, 4096 / n);
-  for (int r = 0; r < rows; r += step) {
-    const int some = MIN (step, rows - r);
-    float *to = y + r * y_stride;
-    if (map->z && map->z_scale)
-      map_columns (to, y_stride, map, MAP_BOTH, first + r, some, n, gates);
-    else if (map->z)
-      map_columns (to, y_stride, map, MAP_SUM, first + r, some, n, gates);
-    else if (map->scale)
-      map_columns (to, y_stride, map, MAP_ONE, first + r, some, n, gates);
-    else
-      map_columns (to, y_stride, map, MAP_SHIFT, first + r, some, n, gates);
-  }
+  if (map->z && map->z_scale)
+    map_rows (y, y_stride, map, MAP_BOTH, first, rows, n, gates);
+  else if (map->z)
+    map_rows (y, y_stride, map, MAP_SUM, first, rows, n, gates);
+  else if (map->scale)
+    map_rows (y, y_stride, map, MAP_ONE, first, rows, n, gates);
+  else
+    map_rows (y, y_stride, map, MAP_SHIFT, first, rows, n, gates);
 }
 
 static void
