@@ -124,7 +124,7 @@ test_made (void)
       gboolean is_view = FALSE;
       clip_set_pooled (features, found, row, draw);
       for (int view = 0; view < 3; view++) {
-        clip_set_pixels (set, pixels, i, clip_random_key (9, i, view), NULL);
+        clip_set_pixels (set, pixels, NULL, i, clip_random_key (9, i, view), NULL);
         encode (expected, pixels, 1, &log, NULL);
         gboolean same = TRUE;
         for (int c = 0; c < W;

@@ -302,6 +302,14 @@ blur (float *pixels, double sigma, int size)
   }
 }
 
+ClipAugment
+clip_augment_clean (const ClipAugment *augment)
+{
+  ClipAugment clean = *augment;
+  clean.low[0] = clean.blur[0] = clean.colour = clean.grey = 0;
+  return clean;
+}
+
 void
 clip_augment_run (float *pixels, const ClipPicture *picture, const ClipAugment *augment,
                   guint64 random)

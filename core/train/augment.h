@@ -9,5 +9,7 @@ gboolean clip_augment_check (const ClipAugment *augment, const char *name, GErro
 
 /* @pixels: [3, R, R]. What is random is a function of @random alone (clip_random_key ()). Where nothing is, the result is that
  * of clip_preprocess_run (), bicubic, shortest side, to the bit. */
+/* @augment without what takes from a picture: for the same @random, the same crop, unharmed. */
+ClipAugment clip_augment_clean (const ClipAugment *augment);
 void clip_augment_run (float *pixels, const ClipPicture *picture, const ClipAugment *augment,
                        guint64 random);

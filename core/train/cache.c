@@ -123,7 +123,7 @@ read_view (void *data, int row, int worker)
   const int i = batch->first + row / batch->config->views, view = row % batch->config->views;
   const gsize n = (gsize) 3 * batch->set->augment.size * batch->set->augment.size;
   float *pixels = batch->pixels + row * n;
-  if (!clip_set_pixels (batch->set, pixels, i, clip_random_key (batch->config->seed, i, view),
+  if (!clip_set_pixels (batch->set, pixels, NULL, i, clip_random_key (batch->config->seed, i, view),
                         &batch->reasons[row]))
     memset (pixels, 0, n * sizeof *pixels);
 }

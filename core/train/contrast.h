@@ -28,7 +28,7 @@ void clip_normalise_rows (ClipTape *tape, float *y, float *length, const float *
                           int width);
 /* y[ranks · rows, width] = all ranks' x[rows, width], from the tape; x itself where this rank is alone. NULL with @error. */
 const float *clip_all_rows (ClipTape *tape, ClipRanks *ranks, const float *x, int rows, int width,
-                               GError **error);
+                            GError **error);
 /* dx += weight · (dy - y (y · dy)) / length: back through the normalisation */
 void clip_normalise_rows_back (ClipTape *tape, float *dx, const float *dy, const float *y,
                                const float *length, float weight, int rows, int width);

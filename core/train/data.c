@@ -68,6 +68,7 @@ struct _ClipData {
   int n_sources;
   int width; /* W; 0: no features */
   int size;  /* R; 0: no pictures */
+  gboolean clean;
   ClipWarning warning;
   gpointer user_data;
   GThreadPool *pool;
@@ -186,13 +187,14 @@ read_image (ClipData *data, const Job *job, guint64 random)
                      batch->pooled + (gsize) (job->row - batch->n_pixels) * data->width, i, random);
     return i;
   }
-  float *pixels = batch->pixels + job->row * (gsize) 3 * data->size * data->size;
+  const gsize at = job->row * (gsize) 3 * data->size * data->size;
+  float *pixels = batch->pixels + at, *clean = batch->clean ? batch->clean + at : NULL;
   for (int tried = 0; tried < source->n; tried++) {
     const int i = job->order[(job->at + tried) % source->n];
     g_autoptr (GError) reason = NULL;
     if (g_atomic_int_get (&source->broken[i]))
       continue;
-    if (clip_set_pixels (source->set, pixels, i, random, &reason))
+    if (clip_set_pixels (source->set, pixels, clean, i, random, &reason))
       return i;
     mark_broken (data, source, i, reason->message);
   }
@@ -331,6 +333,9 @@ allocate_slots (ClipData *data)
     slot->padded = g_new (gint32, n * data->context_length);
     batch->pixels =
         data->size ? clip_aligned_alloc (n * 3 * data->size * data->size * sizeof (float)) : NULL;
+    batch->clean = data->clean && data->size
+                       ? clip_aligned_alloc (n * 3 * data->size * data->size * sizeof (float))
+                       : NULL;
     batch->pooled = data->width ? clip_aligned_alloc (n * data->width * sizeof (float)) : NULL;
     batch->tokens = g_new (gint32, n * data->context_length);
     batch->text_key = g_new (guint64, n);
@@ -390,6 +395,7 @@ clip_data_new (const ClipDataConfig *config, ClipRanks *ranks, ClipWarning warni
   data->batch = config->batch;
   data->context_length = config->context_length;
   data->seed = config->seed;
+  data->clean = config->clean;
   data->tokenizer = clip_tokenizer_ref (config->tokenizer);
   data->rank = ranks ? clip_ranks_get_rank (ranks) : 0;
   data->n_ranks = ranks ? clip_ranks_get_n (ranks) : 1;
@@ -427,6 +433,7 @@ clip_data_free (ClipData *data)
     g_free (slot->length);
     g_free (slot->padded);
     clip_aligned_free (batch->pixels);
+    clip_aligned_free (batch->clean);
     clip_aligned_free (batch->pooled);
     g_free (batch->tokens);
     g_free (batch->text_key);

@@ -44,7 +44,9 @@ typedef struct _ClipData ClipData;
 typedef struct {
   int n; /* B: pairs */
   int n_pixels;
-  float *pixels;     /* [n_pixels, 3, R, R] */
+  float *pixels; /* [n_pixels, 3, R, R] */
+  float *
+      clean; /* the same crops as they are, without low, blur, colour and grey; NULL: nobody asked for them */
   float *pooled;     /* [n - n_pixels, W] */
   gint32 *tokens;    /* [B, T] padded */
   int length;        /* T: the longest text of the batch */
@@ -61,7 +63,8 @@ typedef struct {
   int n_sets;
   ClipTokenizer *tokenizer;
   int context_length;
-  int batch; /* B of this rank */
+  int batch;      /* B of this rank */
+  gboolean clean; /* ClipBatch.clean is wanted */
   guint64 seed;
   int workers; /* decoding threads; 0: one for each processor */
 } ClipDataConfig;

@@ -3,6 +3,8 @@
 #include "core/train/contrast.h"
 #include "core/train/product.h"
 
+#include <string.h>
+
 #define GRAIN 8 /* rows of a task */
 
 typedef struct {
@@ -102,6 +104,37 @@ clip_stay_close (double *loss, ClipTape *tape, ClipRanks *ranks, const float *x,
     clip_normalise_rows_back (tape, d_x, goal, unit, length, -weight / MAX (sums[1], 1), rows,
                               width);
   }
+  clip_tape_release (tape, mark);
+  return ok;
+}
+
+/* Σ (x - m)² over rows is Σ x² - (Σ x)² / n for each component; in doubles nothing is lost. */
+gboolean
+clip_stay_near (double *loss, ClipTape *tape, ClipRanks *ranks, const float *x,
+                const float *original, int rows, int width, float weight, float *d_x,
+                GError **error)
+{
+  const ClipTapeMark mark = clip_tape_mark (tape);
+  /* Σ original of each component, then rows, Σ original², Σ |x - original|² */
+  double *sums = clip_tape_take (tape, (width + 3) * sizeof *sums);
+  memset (sums, 0, (width + 3) * sizeof *sums);
+  sums[width] = rows;
+  for (gsize i = 0; i < rows; i++) {
+    for (gsize j = 0; j < width; j++) {
+      const double o = original[i * width + j], distance = x[i * width + j] - o;
+      sums[j] += o;
+      sums[width + 1] += o * o;
+      sums[width + 2] += distance * distance;
+    }
+  }
+  const gboolean ok = clip_ranks_sum_doubles (ranks, sums, width + 3, error);
+  double variance = sums[width + 1];
+  for (int j = 0; j < width && sums[width] > 0; j++)
+    variance -= sums[j] * sums[j] / sums[width];
+  *loss = ok && variance > 0 ? sums[width + 2] / variance : 0;
+  const float scale = ok && variance > 0 ? 2 * weight / variance : 0;
+  for (gsize i = 0; i < (gsize) rows * width; i++)
+    d_x[i] += scale * (x[i] - original[i]);
   clip_tape_release (tape, mark);
   return ok;
 }

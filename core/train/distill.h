@@ -23,6 +23,12 @@ gboolean clip_distill (ClipContrastResult *result, ClipTape *tape, ClipRanks *ra
                        const ClipContrast *contrast, const ClipTeacher *teacher, float weight,
                        float *d_image, float *d_text, GError **error);
 
+/* loss = Σ |x - original|² / Σ |original - mean|², over all ranks' rows and the mean of these rows: the share of how originals
+ * vary that x does not have. Adds @weight times its gradient to @d_x [rows, width]. */
+gboolean clip_stay_near (double *loss, ClipTape *tape, ClipRanks *ranks, const float *x,
+                         const float *original, int rows, int width, float weight, float *d_x,
+                         GError **error);
+
 /* loss = mean over all ranks' rows of 1 - cos (x, original); adds @weight times its gradient to @d_x [rows, width]. */
 gboolean clip_stay_close (double *loss, ClipTape *tape, ClipRanks *ranks, const float *x,
                           const float *original, int rows, int width, float weight, float *d_x,

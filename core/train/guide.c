@@ -26,6 +26,8 @@ struct _ClipGuide {
 
   ClipParameters *before; /* the text tower as it was; NULL: it is not kept */
   ClipTrunk *trunk;
+  ClipParameters *image_before; /* the same of the image tower */
+  ClipTrunk *image_trunk;
 };
 
 /* ------------------------------------------------------------------------------------------- new */
@@ -155,11 +157,18 @@ static gboolean
 keep_text (ClipGuide *guide, GError **error)
 {
   guide->before = clip_parameters_new (guide->origin->weights);
-  guide->trunk = (guide->origin->config.text.kind == CLIP_TEXT_BERT
-                      ? clip_train_bert_new
-                      : clip_train_text_new) (guide->before, &guide->origin->config);
+  guide->trunk = clip_text_trunk_new (guide->before, &guide->origin->config);
   clip_parameters_freeze (guide->before, CLIP_PART_TEXT, G_MAXINT);
   return clip_parameters_finish (guide->before, error);
+}
+
+static gboolean
+keep_image (ClipGuide *guide, GError **error)
+{
+  guide->image_before = clip_parameters_new (guide->origin->weights);
+  guide->image_trunk = clip_image_trunk_new (guide->image_before, &guide->origin->config);
+  clip_parameters_freeze (guide->image_before, CLIP_PART_IMAGE, G_MAXINT);
+  return clip_parameters_finish (guide->image_before, error);
 }
 
 ClipGuide *
@@ -176,7 +185,8 @@ clip_guide_new (const ClipSettings *settings, ClipTape *tape, const ClipOrigin *
   if ((settings->classifier.file && !open_classifier (guide, error)) ||
       (settings->classifier.anchor > 0 && !set_anchors (guide, tape, student, error)) ||
       (settings->teacher.model && !open_teacher (guide, error)) ||
-      (keeps && !keep_text (guide, error)))
+      (keeps && !keep_text (guide, error)) ||
+      (settings->keep_image > 0 && student->image.trunk_learns && !keep_image (guide, error)))
     return NULL;
   return g_steal_pointer (&guide);
 }
@@ -195,6 +205,9 @@ clip_guide_free (ClipGuide *guide)
   if (guide->trunk)
     guide->trunk->free (guide->trunk);
   clip_parameters_free (guide->before);
+  if (guide->image_trunk)
+    guide->image_trunk->free (guide->image_trunk);
+  clip_parameters_free (guide->image_before);
   g_free (guide);
 }
 
@@ -202,6 +215,32 @@ gboolean
 clip_guide_keeps (const ClipGuide *guide)
 {
   return guide->trunk != NULL;
+}
+
+gboolean
+clip_guide_keeps_image (const ClipGuide *guide)
+{
+  return guide->image_trunk != NULL;
+}
+
+const float *
+clip_guide_pool_clean (ClipGuide *guide, const ClipGuideBatch *batch)
+{
+  enum { ROWS = 16 }; /* at a time: what lies between layers is large */
+  const ClipBatch *data = batch->batch;
+  const gsize width = guide->image_width, size = guide->origin->config.image.image_size;
+  if (!guide->image_trunk)
+    return batch->image->pooled;
+  float *pooled = clip_tape_floats (batch->tape, data->n * width);
+  memcpy (pooled, batch->image->pooled, data->n * width * sizeof *pooled);
+  for (int first = 0; first < data->n_pixels; first += ROWS) {
+    const ClipTapeMark mark = clip_tape_mark (batch->tape);
+    guide->image_trunk->forward (guide->image_trunk, batch->tape, pooled + first * width,
+                                 data->clean + first * 3 * size * size,
+                                 MIN (ROWS, data->n_pixels - first), 0, FALSE);
+    clip_tape_release (batch->tape, mark);
+  }
+  return pooled;
 }
 
 /* ------------------------------------------------------------------------------------- classifier */
@@ -275,8 +314,8 @@ clip_guide_classify (ClipGuide *guide, ClipContrastResult *result, const ClipGui
             K = clip_names_get_n_classes (guide->names);
   ClipTape *tape = batch->tape;
   float *p = clip_tape_floats (tape, (gsize) B * K), *y = clip_tape_floats (tape, (gsize) B * N);
-  clip_product_nt (tape, p, K, batch->image->pooled, W, guide->weight->data, W, guide->bias->data,
-                   B, K, W, FALSE);
+  clip_product_nt (tape, p, K, batch->clean, W, guide->weight->data, W, guide->bias->data, B, K, W,
+                   FALSE);
   Softmax softmax = { p, K, guide->settings->classifier.temperature };
   clip_for_ranges (tape, softmax_rows, &softmax, B, 8);
   clip_names_targets (guide->names, y, p, B, batch->extra->texts, N);
@@ -365,4 +404,14 @@ clip_guide_keep (ClipGuide *guide, double *loss, const ClipGuideBatch *batch, GE
                          FALSE);
   return clip_stay_close (loss, batch->tape, batch->ranks, batch->text->pooled, original, rows->n,
                           guide->text_width, guide->settings->keep_text, batch->d_pooled, error);
+}
+
+gboolean
+clip_guide_keep_image (ClipGuide *guide, double *loss, const ClipGuideBatch *batch, GError **error)
+{
+  if (!guide->image_trunk)
+    return TRUE;
+  return clip_stay_near (loss, batch->tape, batch->ranks, batch->image->pooled, batch->clean,
+                         batch->batch->n_pixels, guide->image_width, guide->settings->keep_image,
+                         batch->d_image_pooled, error);
 }

@@ -6,7 +6,7 @@
  *                targets Y[b, n] = Σ of P over the classes that text n is true of
  *   anchor       where a text that is true of one class alone has to lie for the order of cosines to be the classifier's
  *   teacher      another model's embeddings of the batch
- *   keep         the text tower as it was in the beginning
+ *   keep         the towers as they were in the beginning: of texts, and of pictures before they were harmed
  */
 #pragma once
 #include "core/train/student.h"
@@ -19,7 +19,8 @@ ClipGuide *clip_guide_new (const ClipSettings *settings, ClipTape *tape, const C
                            const ClipStudent *student, GError **error);
 void clip_guide_free (ClipGuide *guide);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (ClipGuide, clip_guide_free)
-gboolean clip_guide_keeps (const ClipGuide *guide);
+gboolean clip_guide_keeps (const ClipGuide *guide);       /* the text tower */
+gboolean clip_guide_keeps_image (const ClipGuide *guide); /* ClipBatch.clean is wanted */
 
 /* The N texts of a step; n = 0 where there is no classifier. */
 typedef struct {
@@ -36,8 +37,14 @@ typedef struct {
   const ClipGuideTexts *extra;
   const ClipPass *image, *text;       /* B rows; B + N */
   float *d_image, *d_text, *d_pooled; /* gradients are added, with the weights of the settings */
+  float *d_image_pooled;              /* NULL: the image tower is not kept */
   float logit_scale;
+  const float *clean; /* [B, W]: clip_guide_pool_clean () */
 } ClipGuideBatch;
+
+/* Pooled features [B, W] as the image tower would have given them in the beginning, of pictures that nothing happened to;
+ * where it is not kept, as they are. */
+const float *clip_guide_pool_clean (ClipGuide *guide, const ClipGuideBatch *batch);
 
 /* Each does nothing where it was not asked for. Losses are without their weights. */
 gboolean clip_guide_classify (ClipGuide *guide, ClipContrastResult *result,
@@ -48,3 +55,5 @@ gboolean clip_guide_teach (ClipGuide *guide, ClipContrastResult *result,
                            const ClipGuideBatch *batch, GError **error);
 gboolean clip_guide_keep (ClipGuide *guide, double *loss, const ClipGuideBatch *batch,
                           GError **error);
+gboolean clip_guide_keep_image (ClipGuide *guide, double *loss, const ClipGuideBatch *batch,
+                                GError **error);

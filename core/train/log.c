@@ -96,6 +96,7 @@ clip_log_step (ClipLog *log, const ClipStep *step, GError **error)
   sum->classifier += step->classifier;
   sum->teacher += step->teacher;
   sum->keep_text += step->keep_text;
+  sum->keep_image += step->keep_image;
   sum->anchor += step->anchor;
   sum->accuracy += step->accuracy;
   sum->gradient_norm += step->gradient_norm;
@@ -119,6 +120,8 @@ clip_log_step (ClipLog *log, const ClipStep *step, GError **error)
     add (line, "teacher", sum->teacher / log->n);
   if (settings->keep_text > 0)
     add (line, "keep_text", sum->keep_text / log->n);
+  if (settings->keep_image > 0)
+    add (line, "keep_image", sum->keep_image / log->n);
   add (line, "accuracy", sum->accuracy / log->n);
   add (line, "logit_scale", step->logit_scale);
   add (line, "rate", peak * step->rate);

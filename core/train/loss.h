@@ -26,9 +26,10 @@ typedef struct {
 } ClipContrast;
 
 typedef struct {
-  double loss;         /* over all ranks */
-  double accuracy;     /* share of images whose best text is (one of) the truest */
-  float d_logit_scale; /* of @loss, to the logarithm: the whole, on every rank, not multiplied by @weight */
+  double loss;     /* over all ranks */
+  double accuracy; /* share of images whose best text is (one of) the truest */
+  float
+      d_logit_scale; /* of @loss, to the logarithm: the whole, on every rank, not multiplied by @weight */
 } ClipContrastResult;
 
 /* Adds @weight times the gradient to @d_image [B, E] and @d_text [N, E] (this rank's features; of the loss over all ranks,

@@ -364,7 +364,8 @@ clip_set_digest (const ClipSet *set)
 /* ------------------------------------------------------------------------------------------- reading */
 
 gboolean
-clip_set_pixels (const ClipSet *set, float *pixels, int i, guint64 random, GError **error)
+clip_set_pixels (const ClipSet *set, float *pixels, float *clean, int i, guint64 random,
+                 GError **error)
 {
   const ClipSetSample *sample = clip_set_get (set, i);
   g_autoptr (GBytes) bytes =
@@ -377,6 +378,10 @@ clip_set_pixels (const ClipSet *set, float *pixels, int i, guint64 random, GErro
   if (!clip_picture_decode (&picture, data, size, sample->name, error))
     return FALSE;
   clip_augment_run (pixels, &picture, &set->augment, random);
+  if (clean) {
+    const ClipAugment augment = clip_augment_clean (&set->augment);
+    clip_augment_run (clean, &picture, &augment, random);
+  }
   return TRUE;
 }
 

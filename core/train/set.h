@@ -42,7 +42,9 @@ const ClipSetSample *clip_set_get (const ClipSet *set, int i);
 guint64 clip_set_digest (const ClipSet *set);
 
 /* What is random is a function of @random alone. */
-gboolean clip_set_pixels (const ClipSet *set, float *pixels, int i, guint64 random, GError **error);
+/* @clean: (nullable): clip_augment_clean (). */
+gboolean clip_set_pixels (const ClipSet *set, float *pixels, float *clean, int i, guint64 random,
+                          GError **error);
 void clip_set_pooled (const ClipSet *set, float *pooled, int i, guint64 random);
 /* Returns: (transfer full): a caption of it, or its class's name, in one of the templates. @key: of the text before that. */
 char *clip_set_text (const ClipSet *set, guint64 *key, int i, guint64 random);

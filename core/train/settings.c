@@ -203,6 +203,9 @@ static const ClipSetting loss_rows[] = {
   { "keep_text", CLIP_FLOAT, AT (keep_text), "0", 0, CLIP_MANY, "times the loss over captions",
     "Weight of the distance of texts' pooled features from those that the text tower gave at the "
     "beginning" },
+  { "keep_image", CLIP_FLOAT, AT (keep_image), "0", 0, CLIP_MANY, "times the loss over captions",
+    "Weight of the distance of pictures' pooled features from those that the image tower gave at "
+    "the beginning for the same crops without low, blur, colour and grey" },
   { 0 },
 };
 static const ClipSection loss = { loss_rows };

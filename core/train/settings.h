@@ -68,7 +68,7 @@ typedef struct {
     char *model;
     float weight;
   } teacher;
-  float keep_text;
+  float keep_text, keep_image;
 
   int checkpoint_every, keep, log_every, threads, workers;
   struct {

@@ -14,6 +14,18 @@ static ClipTrunk *(*const text_trunks[]) (ClipParameters *, const ClipConfig *) 
   [CLIP_TEXT_BERT] = clip_train_bert_new,
 };
 
+ClipTrunk *
+clip_image_trunk_new (ClipParameters *parameters, const ClipConfig *config)
+{
+  return image_trunks[config->image.kind](parameters, config);
+}
+
+ClipTrunk *
+clip_text_trunk_new (ClipParameters *parameters, const ClipConfig *config)
+{
+  return text_trunks[config->text.kind](parameters, config);
+}
+
 /* Without a word from the configuration, a ResNet, which is trained from scratch, takes the statistics of each batch. */
 static void
 set_batch_norm (ClipStudent *student, int mode)
@@ -47,8 +59,8 @@ clip_student_new (const ClipOrigin *origin, const ClipSettings *settings, GError
   ClipParameters *parameters = student->parameters = clip_parameters_new (origin->weights);
   const ClipConfig *config = &student->config;
   student->config = origin->config;
-  ClipTrunk *image = image_trunks[config->image.kind](parameters, config),
-            *text = text_trunks[config->text.kind](parameters, config);
+  ClipTrunk *image = clip_image_trunk_new (parameters, config),
+            *text = clip_text_trunk_new (parameters, config);
   student->image =
       (ClipSide){ image,
                   clip_train_head_new (parameters, config, CLIP_PART_IMAGE_HEAD, image->width),

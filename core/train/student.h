@@ -28,6 +28,10 @@ typedef struct {
   ClipSide image, text;
 } ClipStudent;
 
+/* Of whatever kind the configuration says. */
+ClipTrunk *clip_image_trunk_new (ClipParameters *parameters, const ClipConfig *config);
+ClipTrunk *clip_text_trunk_new (ClipParameters *parameters, const ClipConfig *config);
+
 /* @origin must outlive it: it has the weights. */
 ClipStudent *clip_student_new (const ClipOrigin *origin, const ClipSettings *settings,
                                GError **error);

@@ -8,7 +8,7 @@
  *              + classifier · contrast (images, N texts; targets of the classifier's probabilities)
  *              + anchor · distance of texts of one class to where the classifier's decisions put them
  *              + teacher · distill (images, captions; targets of the teacher's embeddings)
- *              + keep_text · distance of the texts' pooled features to those of the tower as it was
+ *              + keep_text, keep_image · distance of pooled features to those of the tower as it was
  *   backward     both sides; gradients are summed over ranks, BatchNorm's running statistics averaged
  */
 #include "core/train/trainer.h"
@@ -177,6 +177,7 @@ make_data (ClipTrainer *trainer, GError **error)
     .context_length = config->text.context_length,
     .batch = trainer->batch,
     .seed = settings->seed,
+    .clean = settings->keep_image > 0 && trainer->student->image.trunk_learns,
     .workers = settings->workers,
   };
   trainer->data =
@@ -307,7 +308,8 @@ add_noise (ClipTrainer *trainer, float *x, const int *position, int rows, int wi
 
 typedef struct {
   ClipPass image, text;
-  float *d_image, *d_text, *d_pooled; /* of features; of the texts' pooled features, NULL: none */
+  float *d_image, *d_text;          /* of features */
+  float *d_pooled, *d_image_pooled; /* of pooled features of texts, of images; NULL: none */
   double d_scale;
 } Pass;
 
@@ -395,23 +397,32 @@ all_losses (ClipTrainer *trainer, Pass *pass, const ClipBatch *batch, const Clip
             ClipStep *report, GError **error)
 {
   const ClipSettings *settings = trainer->settings;
-  const ClipGuideBatch guided = { trainer->tape,  trainer->ranks,
-                                  batch,          extra,
-                                  &pass->image,   &pass->text,
-                                  pass->d_image,  pass->d_text,
-                                  pass->d_pooled, *trainer->student->logit_scale->value };
+  ClipGuideBatch guided = { trainer->tape,
+                            trainer->ranks,
+                            batch,
+                            extra,
+                            &pass->image,
+                            &pass->text,
+                            pass->d_image,
+                            pass->d_text,
+                            pass->d_pooled,
+                            pass->d_image_pooled,
+                            *trainer->student->logit_scale->value };
+  guided.clean = clip_guide_pool_clean (trainer->guide, &guided);
   ClipContrastResult classifier = { 0 }, teacher = { 0 };
   if (!captions_loss (trainer, pass, batch, report, error) ||
       !clip_guide_classify (trainer->guide, &classifier, &guided, error) ||
       !clip_guide_anchor (trainer->guide, &report->anchor, &guided, error) ||
       !clip_guide_teach (trainer->guide, &teacher, &guided, error) ||
-      !clip_guide_keep (trainer->guide, &report->keep_text, &guided, error))
+      !clip_guide_keep (trainer->guide, &report->keep_text, &guided, error) ||
+      !clip_guide_keep_image (trainer->guide, &report->keep_image, &guided, error))
     return FALSE;
   report->classifier = classifier.loss;
   report->teacher = teacher.loss;
-  report->loss += settings->classifier.weight * classifier.loss +
-                  settings->classifier.anchor * report->anchor +
-                  settings->teacher.weight * teacher.loss + settings->keep_text * report->keep_text;
+  report->loss +=
+      settings->classifier.weight * classifier.loss + settings->classifier.anchor * report->anchor +
+      settings->teacher.weight * teacher.loss + settings->keep_text * report->keep_text +
+      settings->keep_image * report->keep_image;
   pass->d_scale += settings->classifier.weight * classifier.d_logit_scale +
                    settings->teacher.weight * teacher.d_logit_scale;
   return TRUE;
@@ -462,12 +473,15 @@ find_gradients (ClipTrainer *trainer, const ClipBatch *batch, ClipStep *report, 
     .d_pooled = clip_guide_keeps (trainer->guide)
                     ? clip_tape_zeros (tape, (gsize) texts.n * student->text.width)
                     : NULL,
+    .d_image_pooled = clip_guide_keeps_image (trainer->guide)
+                          ? clip_tape_zeros (tape, (gsize) images.n * student->image.width)
+                          : NULL,
   };
   add_noise (trainer, pass.text.features, batch->position, batch->n, E);
   if (!all_losses (trainer, &pass, batch, &extra, report, error))
     return FALSE;
   clip_side_backward (&student->text, tape, &pass.text, pass.d_text, pass.d_pooled);
-  clip_side_backward (&student->image, tape, &pass.image, pass.d_image, NULL);
+  clip_side_backward (&student->image, tape, &pass.image, pass.d_image, pass.d_image_pooled);
   if (!clip_ranks_sum (trainer->ranks, parameters->gradients, parameters->n_gradients, error) ||
       !share_statistics (trainer, error))
     return FALSE;

@@ -17,8 +17,8 @@ typedef struct _ClipTrainer ClipTrainer;
 /* What a step was. Of all ranks, but for the seconds. */
 typedef struct {
   int step; /* from 1 */
-  double loss, captions, classifier, anchor, teacher,
-      keep_text;          /* the weighted sum, and its parts */
+  double loss, captions, classifier, anchor, teacher, keep_text,
+      keep_image;         /* the weighted sum, and its parts */
   double accuracy;        /* share of images whose best caption is their own */
   double logit_scale;     /* after the step, not its logarithm */
   double rate;            /* factor of all learning rates, 0 … 1 */
