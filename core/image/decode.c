@@ -98,14 +98,38 @@ png_is_whole (const guint8 *data, gsize size)
   return FALSE;
 }
 
+/* "RIFF", the length of what follows, "WEBP" */
 static gboolean
-is_whole (const guint8 *data, gsize size)
+webp_is_whole (const guint8 *data, gsize size)
 {
-  if (size >= 3 && memcmp (data, "\xff\xd8\xff", 3) == 0)
-    return jpeg_is_whole (data, size);
-  if (size >= 8 && memcmp (data, "\x89PNG\r\n\x1a\n", 8) == 0)
-    return png_is_whole (data, size);
-  return TRUE;
+  return size >= 12 &&
+         8 + (gsize) (data[4] | data[5] << 8 | data[6] << 16 | (guint32) data[7] << 24) <= size;
+}
+
+/* gdk-pixbuf knows more; some of its loaders believe any length that a file claims. */
+typedef struct {
+  const char *name; /* gdk-pixbuf's */
+  gsize at;
+  const char *magic;
+  gboolean (*is_whole) (const guint8 *data, gsize size);
+} Coding;
+
+static const Coding codings[] = {
+  { "jpeg", 0, "\xff\xd8\xff", jpeg_is_whole },
+  { "png", 0, "\x89PNG\r\n\x1a\n", png_is_whole },
+  { "webp", 8, "WEBP", webp_is_whole },
+};
+
+static const Coding *
+find_coding (const guint8 *data, gsize size)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (codings); i++) {
+    const gsize length = strlen (codings[i].magic);
+    if (size >= codings[i].at + length &&
+        memcmp (data + codings[i].at, codings[i].magic, length) == 0)
+      return &codings[i];
+  }
+  return NULL;
 }
 
 /* -------------------------------------------------------------------------------------------------- */
@@ -118,16 +142,22 @@ clip_picture_decode (ClipPicture *picture, const guint8 *data, gsize size, const
   g_autoptr (GError) reason = NULL;
   Size found = { 0 };
   *picture = (ClipPicture){ 0 };
-  if (!is_whole (data, size))
+  const Coding *coding = find_coding (data, size);
+  if (!coding)
+    return clip_fail (error, CLIP_ERROR_FORMAT,
+                      "%s: picture cannot be decoded: expected JPEG, PNG or WebP", name);
+  if (!coding->is_whole (data, size))
     return clip_fail (error, CLIP_ERROR_FORMAT,
                       "%s: picture cannot be decoded: cut short after %" G_GSIZE_FORMAT " bytes",
                       name, size);
-  loader = gdk_pixbuf_loader_new ();
+  loader = gdk_pixbuf_loader_new_with_type (coding->name, &reason);
+  if (!loader)
+    return clip_fail (error, CLIP_ERROR_UNSUPPORTED, "%s: picture cannot be decoded: %s", name,
+                      reason->message);
   g_signal_connect (loader, "size-prepared", G_CALLBACK (size_prepared), &found);
 
   /* A loader that was not closed complains when it is freed. */
-  const gboolean written =
-      gdk_pixbuf_loader_write (loader, size ? data : (const guint8 *) "", size, &reason);
+  const gboolean written = gdk_pixbuf_loader_write (loader, data, size, &reason);
   const gboolean closed = gdk_pixbuf_loader_close (loader, written ? &reason : NULL);
   if (found.refused)
     return clip_fail (

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Pictures in memory (JPEG, PNG and what else gdk-pixbuf reads) → 8-bit RGB, as Pillow gives them: no EXIF rotation. */
+/* Pictures in memory (JPEG, PNG; WebP where gdk-pixbuf has a loader for it) → 8-bit RGB, as Pillow gives them: no EXIF rotation. */
 #pragma once
 #include "core/clip.h"
 

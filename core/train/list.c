@@ -136,7 +136,7 @@ GPtrArray *
 clip_list_parse (GBytes *bytes, const char *name, const char *folder, GError **error)
 {
   gsize size;
-  const char *text = g_bytes_get_data (bytes, &size);
+  const char *data = g_bytes_get_data (bytes, &size), *text = data ? data : "";
   const gboolean marked = size >= 3 && memcmp (text, "\xef\xbb\xbf", 3) == 0; /* as UTF-8 */
   Reader reader = { text + 3 * marked, text + size, ',', 1 };
   const char *first_end = size ? memchr (reader.at, '\n', reader.end - reader.at) : NULL;
