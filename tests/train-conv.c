@@ -224,7 +224,8 @@ run (Fixture *f, int n_threads, gboolean add)
   ClipParameter weight = { .value = gain }, bias = { .value = zeros[0] };
   ClipParameter mean = { .value = zeros[1] }, variance = { .value = zeros[2] };
   const ClipBatchNorm norm = { &weight, &bias, &mean, &variance, row->out, 1e-5f };
-  ClipNormed normed = clip_batch_norm_take (tape, &norm);
+  ClipNormed normed =
+      clip_batch_norm_in (clip_tape_floats (tape, CLIP_NORMED_FLOATS * row->out), &norm);
   clip_batch_norm_learn (&normed, tape, &norm, &moments);
   for (int c = 0; c < row->out; c++) {
     r.sums[c] = normed.mean[c];

@@ -105,13 +105,14 @@ clip_partials_add_up (ClipTape *tape, const ClipPartials *partials, float *sum, 
 /* ---------------------------------------------------------------------------------------------------------- forward */
 
 ClipNormed
-clip_batch_norm_take (ClipTape *tape, const ClipBatchNorm *norm)
+clip_batch_norm_in (float *memory, const ClipBatchNorm *norm)
 {
+  const gsize channels = norm->channels;
   return (ClipNormed){
-    .scale = clip_tape_floats (tape, norm->channels),
-    .shift = clip_tape_floats (tape, norm->channels),
-    .mean = clip_tape_floats (tape, norm->channels),
-    .inverse = clip_tape_floats (tape, norm->channels),
+    .scale = memory,
+    .shift = memory + channels,
+    .mean = memory + 2 * channels,
+    .inverse = memory + 3 * channels,
   };
 }
 

@@ -46,7 +46,9 @@ typedef struct {
 /* Binds NAME.weight, .bias, .running_mean, .running_var. */
 void clip_batch_norm_bind (ClipBatchNorm *norm, ClipParameters *parameters, int channels,
                            float epsilon, ClipPart part, int block, const char *name);
-ClipNormed clip_batch_norm_take (ClipTape *tape, const ClipBatchNorm *norm);
+/* In @memory: CLIP_NORMED_FLOATS for each channel. */
+#define CLIP_NORMED_FLOATS 4
+ClipNormed clip_batch_norm_in (float *memory, const ClipBatchNorm *norm);
 void clip_batch_norm_run (ClipNormed *normed, const ClipBatchNorm *norm); /* running */
 /* @moments: sums and squared deviations (ClipKernels.moments). The running statistics follow. */
 void clip_batch_norm_learn (ClipNormed *normed, ClipTape *tape, const ClipBatchNorm *norm,

@@ -30,11 +30,14 @@ void
 clip_conv_layer_forward (ClipConvPass *pass, ClipTape *tape, const ClipConvLayer *layer,
                          const ClipMap *in, int batch, gboolean learn_norm)
 {
+  /* Small pieces of their own would each begin a block of the tape, where the large ones fill theirs. */
+  const gsize floats = clip_conv_layer_floats (layer, batch);
+  float *y = clip_tape_floats (tape, floats + CLIP_NORMED_FLOATS * layer->conv.out);
   *pass = (ClipConvPass){
     .layer = layer,
     .in = *in,
-    .y = clip_tape_floats (tape, clip_conv_layer_floats (layer, batch)),
-    .normed = clip_batch_norm_take (tape, &layer->norm),
+    .y = y,
+    .normed = clip_batch_norm_in (y + floats, &layer->norm),
     .batch = batch,
   };
   const ClipTapeMark mark = clip_tape_mark (tape);
@@ -53,9 +56,11 @@ clip_conv_pass_sink (ClipConvPass *pass, ClipTape *tape, float *g)
 {
   const ClipConvLayer *layer = pass->layer;
   const int channels = layer->conv.out;
-  pass->g = g ? g : clip_tape_floats (tape, clip_conv_layer_floats (layer, pass->batch));
-  pass->sum = clip_tape_floats (tape, channels);
-  pass->dot = clip_tape_floats (tape, channels);
+  const gsize floats = g ? 0 : clip_conv_layer_floats (layer, pass->batch);
+  float *memory = clip_tape_floats (tape, floats + 2 * channels);
+  pass->g = g ? g : memory;
+  pass->sum = memory + floats;
+  pass->dot = pass->sum + channels;
   const gboolean clamps = layer->low > -INFINITY || layer->high < INFINITY;
   return (ClipSink){
     .g = pass->g,
