@@ -323,6 +323,49 @@ check_stay_close (ClipRanks *ranks, ClipTape *tape)
   }
 }
 
+/* Σ |x - y|² / Σ |y - mean|² */
+static double
+lost_variance (const double *x, const double *y, int rows, int width)
+{
+  double distance = 0, variance = 0;
+  for (int w = 0; w < width; w++) {
+    double mean = 0;
+    for (int r = 0; r < rows; r++)
+      mean += y[r * width + w] / rows;
+    for (int r = 0; r < rows; r++) {
+      distance += pow (x[r * width + w] - y[r * width + w], 2);
+      variance += pow (y[r * width + w] - mean, 2);
+    }
+  }
+  return distance / variance;
+}
+
+static void
+check_stay_near (ClipRanks *ranks, ClipTape *tape)
+{
+  const Case c = { "stay near" };
+  const int n = clip_ranks_get_n (ranks), rank = clip_ranks_get_rank (ranks), width = 7, all = 6;
+  const int rows = all / n;
+  guint64 state = 4;
+  g_autofree double *x = doubles (all * width, &state), *y = doubles (all * width, &state);
+  g_autofree float *own = part_of (x, rank, rows * width),
+                   *original = part_of (y, rank, rows * width), *d = g_new0 (float, rows *width);
+  g_autoptr (GError) error = NULL;
+  double loss;
+  clip_stay_near (&loss, tape, ranks, own, original, rows, width, WEIGHT, d, &error);
+  g_assert_no_error (error);
+  check (&c, n, "loss", 0, loss, lost_variance (x, y, all, width), 1e-6);
+  for (int i = 0; i < rows * width; i++) {
+    double *at = x + rank * rows * width + i, value = *at;
+    *at = value + 1e-5;
+    const double above = lost_variance (x, y, all, width);
+    *at = value - 1e-5;
+    const double below = lost_variance (x, y, all, width);
+    *at = value;
+    check (&c, n, "gradient", i, d[i], WEIGHT * (above - below) / 2e-5, 1e-6);
+  }
+}
+
 static void
 check_all (ClipRanks *ranks)
 {
@@ -330,6 +373,7 @@ check_all (ClipRanks *ranks)
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     check_case (&cases[i], ranks, tape);
   check_stay_close (ranks, tape);
+  check_stay_near (ranks, tape);
 }
 
 static int
