@@ -428,6 +428,105 @@ test_cache (void)
   check_error ("other tower", trainer, error, CLIP_ERROR_CONFIG, "cache.safetensors");
 }
 
+/* A classifier of the eight colours over the pooled features, and what its classes are called. */
+static void
+write_classifier (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *file = temporary_path ("classifier.safetensors"),
+                  *table = temporary_path ("names.tsv");
+  g_autofree float *weight = numbers ("weight", 8 * 24, 1), *bias = numbers ("bias", 8, 1);
+  const ClipArray arrays[] = {
+    { "classifier.weight", "F32", 2, { 8, 24 }, weight },
+    { "classifier.bias", "F32", 1, { 8 }, bias },
+  };
+  clip_arrays_write (file, arrays, 2, &error);
+  g_assert_no_error (error);
+  g_autoptr (GString) lines = g_string_new (NULL);
+  for (guint i = 0; i < G_N_ELEMENTS (training_names); i++)
+    g_string_append_printf (lines, "%u\tn\tname\t%s\n%u\tn\thypernym\tphoto\n", i,
+                            training_names[i], i);
+  g_assert_true (g_file_set_contents (table, lines->str, -1, NULL));
+}
+
+/* Each guide alone makes its part of the loss smaller. */
+static void
+test_guides (void)
+{
+#define CLASSIFIER                                                                                 \
+  "loss.classifier={\"file\": \"classifier.safetensors\", \"names\": \"names.tsv\", \"texts\": "   \
+  "6, "                                                                                            \
+  "\"share\": {\"name\": 0.8, \"hypernym\": 0.2, \"gloss\": 0}, \"templates\": [\"a photo of "     \
+  "{}\"], "                                                                                        \
+  "\"weight\": 1}"
+  static const struct {
+    const char *name, *changes[6];
+    gsize part; /* of ClipStep */
+  } cases[] = {
+    { "classifier", { CLASSIFIER, "freeze.image=all" }, G_STRUCT_OFFSET (ClipStep, classifier) },
+    { "teacher",
+      { "loss.teacher={\"model\": \"teacher.safetensors\"}", "seed=3" },
+      G_STRUCT_OFFSET (ClipStep, teacher) },
+    { "keep_image",
+      { "loss.keep_image=1", "data.0.augment.low=[1, 3, 4]", "data.0.augment.colour=0.5" },
+      G_STRUCT_OFFSET (ClipStep, keep_image) },
+  };
+  g_autoptr (GError) error = NULL;
+  {
+    g_auto (Training) training = { 0 };
+    g_autoptr (ClipTrainer) teacher = training_new (&training, NULL);
+    g_autofree char *path = temporary_path ("teacher.safetensors");
+    take_steps (teacher, 20);
+    clip_trainer_write_model (teacher, path, &error);
+    g_assert_no_error (error);
+    training_remove_output (&training);
+  }
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    const char *changes[8] = { "loss.captions=0", "optimizer.rate=2e-3" };
+    for (int c = 0; cases[i].changes[c]; c++)
+      changes[2 + c] = cases[i].changes[c];
+    g_auto (Training) training = { 0 };
+    g_autoptr (ClipTrainer) trainer = training_new (&training, changes);
+    double sums[2] = { 0, 0 };
+    for (int step = 0; step < 40; step++) {
+      ClipStep report;
+      clip_trainer_step (trainer, &report, &error);
+      g_assert_no_error (error);
+      const double part = *(double *) (void *) ((guint8 *) &report + cases[i].part);
+      g_assert_cmpfloat (part, >, 0);
+      if (step < 8 || step >= 32)
+        sums[step >= 32] += part;
+    }
+    if (!(sums[1] < 0.95 * sums[0]))
+      g_error ("%s: the loss went from %g to %g", cases[i].name, sums[0] / 8, sums[1] / 8);
+    training_remove_output (&training);
+  }
+}
+
+/* With its weight the text tower stays nearer to what it was than without. */
+static void
+test_keep_text (void)
+{
+  double distance[2];
+  for (int i = 0; i < 2; i++) {
+    const char *changes[] = { i ? "loss.keep_text=100" : "loss.keep_text=1e-6", NULL };
+    g_autoptr (GError) error = NULL;
+    g_auto (Training) training = { 0 };
+    g_autoptr (ClipTrainer) trainer = training_new (&training, changes);
+    for (int step = 0; step < 10; step++) {
+      ClipStep report;
+      clip_trainer_step (trainer, &report, &error);
+      g_assert_no_error (error);
+      if (step == 0) /* as it was, to rounding */
+        g_assert_cmpfloat (report.keep_text, <, 1e-6);
+      distance[i] = report.keep_text;
+    }
+    training_remove_output (&training);
+  }
+  if (!(distance[1] < 0.5 * distance[0]))
+    g_error ("kept: %g, not kept: %g", distance[1], distance[0]);
+}
+
 static void
 test_refusals (void)
 {
@@ -439,6 +538,13 @@ test_refusals (void)
     { "data.0.shards=nothing-*.tar", CLIP_ERROR_IO, "nothing-*.tar" },
     { "tokenizer=null", CLIP_ERROR_TOKENIZER, "tokenizer is missing" },
     { "data.0.cache=c.safetensors", CLIP_ERROR_CONFIG, "but this one learns" },
+    { "loss.classifier={\"file\": \"classifier.safetensors\", \"names\": \"names.tsv\", \"texts\": "
+      "6, "
+      "\"anchor\": 1, \"like\": [\"classifier.safetensors\"]}",
+      CLIP_ERROR_CONFIG, "needs an image head of one matrix [16, 24] and a bias" },
+    { "loss.classifier={\"file\": \"classifier.safetensors\", \"names\": \"names.tsv\", "
+      "\"anchor\": 1}",
+      CLIP_ERROR_CONFIG, "loss.classifier.anchor needs file and like" },
     { "optimizer.rate=0", CLIP_ERROR_CONFIG, "every part of the model is frozen" },
     { "init={\"model\": \"nowhere\"}", CLIP_ERROR_NOT_FOUND, "nowhere" },
   };
@@ -458,6 +564,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   training_write_data ();
+  write_classifier ();
   g_test_add_func ("/train/torch", test_torch);
   g_test_add_func ("/train/accumulation", test_accumulation);
   g_test_add_func ("/train/learns", test_learns);
@@ -466,6 +573,8 @@ main (int argc, char **argv)
   g_test_add_func ("/train/other-configuration", test_other_configuration);
   g_test_add_func ("/train/frozen", test_frozen);
   g_test_add_func ("/train/cache", test_cache);
+  g_test_add_func ("/train/guides", test_guides);
+  g_test_add_func ("/train/keep-text", test_keep_text);
   g_test_add_func ("/train/refusals", test_refusals);
   return g_test_run ();
 }
