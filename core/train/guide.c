@@ -5,7 +5,7 @@
 #include "core/text/tokenizer.h"
 #include "core/train/anchors.h"
 #include "core/train/distill.h"
-#include "core/train/features.h"
+#include "core/train/pooled.h"
 #include "core/train/product.h"
 #include "core/train/random.h"
 
@@ -98,7 +98,7 @@ set_anchors (ClipGuide *guide, ClipTape *tape, const ClipStudent *student, GErro
                       "%s: loss.classifier.anchor needs an image head of one matrix [%d, %d] and a "
                       "bias, which this model does not have",
                       settings->path, E, W);
-  g_autoptr (GArray) features = clip_features_read (settings->classifier.like, W, error);
+  g_autoptr (GArray) features = clip_pooled_read (settings->classifier.like, W, error);
   if (!features)
     return FALSE;
   if (features->len < 2)

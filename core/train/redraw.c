@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "core/train/redraw.h"
 #include "core/base/error.h"
-#include "core/train/features.h"
+#include "core/train/pooled.h"
 #include "core/train/random.h"
 #include "core/train/virtual.h"
 
@@ -29,7 +29,7 @@ open_set (ClipRedraw *redraw, int index, ClipTape *tape, GError **error)
     return clip_fail (error, CLIP_ERROR_TENSOR,
                       "%s: classifier.weight is not there, or not [K, %d]", set->virtual.classifier,
                       redraw->width);
-  g_autoptr (GArray) features = clip_features_read (set->virtual.like, redraw->width, error);
+  g_autoptr (GArray) features = clip_pooled_read (set->virtual.like, redraw->width, error);
   if (!features)
     return FALSE;
   const ClipVirtualConfig config = { { set->virtual.strength[0], set->virtual.strength[1] },

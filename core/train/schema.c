@@ -17,7 +17,7 @@ wrong (const ClipSchemaReader *reader, JsonNode *node, const char *path, const c
 {
   g_autofree char *found = clip_schema_to_text (node, FALSE);
   if (g_utf8_strlen (found, -1) > 60)
-    strcpy (g_utf8_offset_to_pointer (found, 57), "...");
+    memcpy (g_utf8_offset_to_pointer (found, 57), "...", sizeof "...");
   return clip_fail (error, CLIP_ERROR_CONFIG, "%s: %s is %s, expected %s", reader->what, path,
                     found, expected);
 }
@@ -182,7 +182,7 @@ static gboolean
 read_value (const ClipSchemaReader *reader, const ClipSetting *row, JsonNode *node, void *base,
             const char *path, GError **error)
 {
-  double numbers[4];
+  double numbers[4] = { 0 };
   gboolean ok;
   switch (row->kind) {
   case CLIP_INTEGER:

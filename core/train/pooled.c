@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "core/train/features.h"
+#include "core/train/pooled.h"
 #include "core/base/error.h"
 
 GArray *
-clip_features_read (char *const *paths, int width, GError **error)
+clip_pooled_read (char *const *paths, int width, GError **error)
 {
   g_autoptr (GArray) rows = g_array_new (FALSE, FALSE, width * sizeof (float));
   for (; *paths; paths++) {
