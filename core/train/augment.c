@@ -258,7 +258,7 @@ change_colour (float *pixels, const Plan *plan, gsize n)
 static void
 blur_rows (float *y, const float *x, const float *weights, int radius, int size)
 {
-  float *padded = g_new (float, size + 2 * radius);
+  float *padded = g_new0 (float, size + 2 * radius);
   for (int row = 0; row < size; row++, x += size, y += size) {
     for (int i = 0; i < size + 2 * radius; i++)
       padded[i] = x[CLAMP (i - radius, 0, size - 1)];
@@ -288,9 +288,10 @@ blur_columns (float *y, const float *x, const float *weights, int radius, int si
 static void
 blur (float *pixels, double sigma, int size)
 {
-  const int radius = (int) ceil (3 * sigma); /* holds 99.7 % of it */
+  const int radius =
+      CLAMP ((int) ceil (3 * sigma), 1, (int) (3 * MAX_SIGMA)); /* holds 99.7 % of it */
   const gsize n = (gsize) size * size;
-  g_autofree float *weights = g_new (float, 2 * radius + 1), *rows = g_new (float, n);
+  g_autofree float *weights = g_new0 (float, 2 * radius + 1), *rows = g_new (float, n);
   double sum = 0;
   for (int i = -radius; i <= radius; i++)
     sum += exp (-0.5 * i * i / (sigma * sigma));
