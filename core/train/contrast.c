@@ -137,7 +137,7 @@ score_row (const Strip *s, int row)
   }
   const double highest = c[best], expected = dot (p, c, s->cols), logit_scale = s->scale;
   s->kernels->softmax (c, c, s->scale, s->cols);
-  s->loss[row] = logit_scale * (highest - expected) - log (c[best]);
+  s->loss[row] = logit_scale * (highest - expected) - log ((double) c[best]);
   s->hit[row] = p[best] == truest;
   const float weight = s->weight * logit_scale;
   for (int i = 0; i < s->cols; i++)

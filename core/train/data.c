@@ -128,7 +128,7 @@ static void
 plan (ClipData *data, Slot *slot, int step)
 {
   const int n = data->batch * data->n_ranks, first = data->rank * data->batch;
-  g_autofree gint16 *owner = g_new (gint16, n);
+  g_autofree gint16 *owner = g_new0 (gint16, n);
   for (int k = 0; k < data->n_sources; k++) {
     int begin, end;
     find_strata (data, k, step, &begin, &end);

@@ -136,9 +136,11 @@ open_teacher (ClipGuide *guide, GError **error)
     return clip_fail (error, CLIP_ERROR_CONFIG,
                       "%s: loss.teacher.model is %s, which has another vocabulary", settings->path,
                       settings->teacher.model);
-  if (config->image.image_size != own->image.image_size ||
-      memcmp (config->preprocess.mean, own->preprocess.mean, sizeof own->preprocess.mean) != 0 ||
-      memcmp (config->preprocess.std, own->preprocess.std, sizeof own->preprocess.std) != 0)
+  gboolean same = config->image.image_size == own->image.image_size;
+  for (int c = 0; c < 3; c++)
+    same &= config->preprocess.mean[c] == own->preprocess.mean[c] &&
+            config->preprocess.std[c] == own->preprocess.std[c];
+  if (!same)
     return clip_fail (
         error, CLIP_ERROR_CONFIG,
         "%s: loss.teacher.model is %s, for pictures of %d², expected the same size, mean "

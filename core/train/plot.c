@@ -248,9 +248,9 @@ static const char *
 count (char text[32], double value, double high)
 {
   const double unit = high >= 1e7 ? 1e6 : high >= 1e4 ? 1e3 : 1;
-  g_ascii_formatd (text, 30, "%.4g", value / unit);
+  g_ascii_formatd (text, 32, "%.4g", value / unit);
   if (unit > 1 && value != 0)
-    strcat (text, unit == 1e6 ? "M" : "k");
+    g_strlcat (text, unit == 1e6 ? "M" : "k", 32);
   return text;
 }
 
@@ -401,8 +401,9 @@ static void
 draw_panel (GString *svg, const GArray *runs, guint p, Axis steps)
 {
   int power;
-  Frame f = { LEFT + p % 2 * (PANEL_WIDTH + GAP_X),
-              TOP + p / 2 * (PANEL_HEIGHT + GAP_Y) + (runs->len > 1 ? LEGEND : 0), steps };
+  const int column = (int) p % 2, line = (int) p / 2;
+  Frame f = { LEFT + column * (PANEL_WIDTH + GAP_X),
+              TOP + line * (PANEL_HEIGHT + GAP_Y) + (runs->len > 1 ? LEGEND : 0), steps };
   f.y = value_axis (runs, p, &f.unit, &power);
   draw_title (svg, &f, &panels[p], power);
   draw_axes (svg, &f, panels[p].suffix);

@@ -300,7 +300,7 @@ gather (ClipShards *shards, GError **error)
       shards->entry = NULL;
       continue;
     }
-    if (shards->key && (strncmp (shards->key, name, dot - name) || shards->key[dot - name]))
+    if (shards->key && (strncmp (shards->key, name, dot - name) != 0 || shards->key[dot - name]))
       return TRUE;
     if (!shards->key)
       shards->key = g_strndup (name, dot - name);

@@ -505,7 +505,7 @@ clip_trainer_learn (ClipTrainer *trainer, ClipStep *step, const ClipBatch *batch
   step->rate = clip_schedule (&trainer->optimizer_config, trainer->step);
   step->gradient_norm = clip_optimizer_step (trainer->optimizer, trainer->tape, trainer->step);
   trainer->step++;
-  step->logit_scale = exp (*trainer->student->logit_scale->value);
+  step->logit_scale = exp ((double) *trainer->student->logit_scale->value);
   step->broken = clip_data_get_n_broken (trainer->data);
   step->seconds = (g_get_monotonic_time () - start) * 1e-6;
 
