@@ -106,7 +106,7 @@ setup (Bench *b, const Case *c, int threads)
       pixels[i] = random_next (&model);
     b->in = pixels;
   } else {
-    gint32 *ids = g_new0 (gint32, c->batch * CONTEXT);
+    gint32 *ids = g_new0 (gint32, (guint) c->batch * CONTEXT);
     for (int i = 0; i < c->batch; i++) {
       for (int t = 0; t < c->tokens; t++)
         ids[i * CONTEXT + t] = 1 + (random_next (&model) + 1) / 2 * (VOCABULARY - 3);
