@@ -27,6 +27,8 @@ run_ranks (const char *program, int n, const char *task, int *exit_status)
     { "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1" },
     { "OMPI_MCA_rmaps_base_oversubscribe", "1" },
     { "OMPI_MCA_hwloc_base_binding_policy", "none" },
+    { "PRTE_MCA_rmaps_default_mapping_policy", ":oversubscribe" }, /* Open MPI 5 */
+    { "PRTE_MCA_hwloc_default_binding_policy", "none" },
     { "OMPI_MCA_mpi_yield_when_idle", "1" },
     { "ASAN_OPTIONS", "detect_leaks=0" },
   };
