@@ -169,8 +169,10 @@ static void
 test_eval (void)
 {
   g_autofree char *classes = temporary_path ("classes.txt");
-  g_autofree char *names = g_strjoinv ("\n", (char **) training_names);
-  g_assert_true (g_file_set_contents (classes, names, -1, NULL));
+  g_autoptr (GString) names = g_string_new (NULL);
+  for (guint i = 0; i < G_N_ELEMENTS (training_names); i++)
+    g_string_append_printf (names, "%s\n", training_names[i]);
+  g_assert_true (g_file_set_contents (classes, names->str, -1, NULL));
   make_whole ();
   g_auto (Result) result =
       run (NULL, "eval",
