@@ -294,33 +294,14 @@ check_case (const Case *c, ClipRanks *ranks, ClipTape *tape)
   clear_whole (&w);
 }
 
-static void
-check_stay_close (ClipRanks *ranks, ClipTape *tape)
+/* mean of 1 - cos */
+static double
+turned (const double *x, const double *y, int rows, int width)
 {
-  const Case c = { "stay close" };
-  const int n = clip_ranks_get_n (ranks), rank = clip_ranks_get_rank (ranks), width = 11, all = 6;
-  const int rows = all / n;
-  guint64 state = 3;
-  g_autofree double *x = doubles (all * width, &state), *y = doubles (all * width, &state);
-  g_autofree float *own = part_of (x, rank, rows * width),
-                   *original = part_of (y, rank, rows * width), *d = g_new0 (float, rows *width);
-  g_autoptr (GError) error = NULL;
-  double loss, expected = 0;
-  clip_stay_close (&loss, tape, ranks, own, original, rows, width, WEIGHT, d, &error);
-  g_assert_no_error (error);
-  for (int i = 0; i < all; i++)
-    expected += (1 - cosine (x + i * width, y + i * width, width)) / all;
-  check (&c, n, "loss", 0, loss, expected, 1e-6);
-  for (int i = 0; i < rows * width; i++) {
-    const int row = rank * rows + i / width;
-    double *at = x + rank * rows * width + i, value = *at;
-    *at = value + 1e-5;
-    const double above = cosine (x + row * width, y + row * width, width);
-    *at = value - 1e-5;
-    const double below = cosine (x + row * width, y + row * width, width);
-    *at = value;
-    check (&c, n, "gradient", i, d[i], WEIGHT * (below - above) / 2e-5 / all, 1e-6);
-  }
+  double sum = 0;
+  for (int r = 0; r < rows; r++)
+    sum += (1 - cosine (x + r * width, y + r * width, width)) / rows;
+  return sum;
 }
 
 /* Σ |x - y|² / Σ |y - mean|² */
@@ -340,27 +321,40 @@ lost_variance (const double *x, const double *y, int rows, int width)
   return distance / variance;
 }
 
+static const struct {
+  const char *name;
+  gboolean (*stay) (double *loss, ClipTape *tape, ClipRanks *ranks, const float *x,
+                    const float *original, int rows, int width, float weight, float *d_x,
+                    GError **error);
+  double (*meaning) (const double *x, const double *y, int rows, int width);
+  int width;
+  guint64 seed;
+} distances[] = {
+  { "stay close", clip_stay_close, turned, 11, 3 },
+  { "stay near", clip_stay_near, lost_variance, 7, 4 },
+};
+
 static void
-check_stay_near (ClipRanks *ranks, ClipTape *tape)
+check_distance (guint index, ClipRanks *ranks, ClipTape *tape)
 {
-  const Case c = { "stay near" };
-  const int n = clip_ranks_get_n (ranks), rank = clip_ranks_get_rank (ranks), width = 7, all = 6;
-  const int rows = all / n;
-  guint64 state = 4;
+  const Case c = { distances[index].name };
+  const int n = clip_ranks_get_n (ranks), rank = clip_ranks_get_rank (ranks), all = 6;
+  const int width = distances[index].width, rows = all / n;
+  guint64 state = distances[index].seed;
   g_autofree double *x = doubles (all * width, &state), *y = doubles (all * width, &state);
   g_autofree float *own = part_of (x, rank, rows * width),
                    *original = part_of (y, rank, rows * width), *d = g_new0 (float, rows *width);
   g_autoptr (GError) error = NULL;
   double loss;
-  clip_stay_near (&loss, tape, ranks, own, original, rows, width, WEIGHT, d, &error);
+  distances[index].stay (&loss, tape, ranks, own, original, rows, width, WEIGHT, d, &error);
   g_assert_no_error (error);
-  check (&c, n, "loss", 0, loss, lost_variance (x, y, all, width), 1e-6);
+  check (&c, n, "loss", 0, loss, distances[index].meaning (x, y, all, width), 1e-6);
   for (int i = 0; i < rows * width; i++) {
     double *at = x + rank * rows * width + i, value = *at;
     *at = value + 1e-5;
-    const double above = lost_variance (x, y, all, width);
+    const double above = distances[index].meaning (x, y, all, width);
     *at = value - 1e-5;
-    const double below = lost_variance (x, y, all, width);
+    const double below = distances[index].meaning (x, y, all, width);
     *at = value;
     check (&c, n, "gradient", i, d[i], WEIGHT * (above - below) / 2e-5, 1e-6);
   }
@@ -372,8 +366,8 @@ check_all (ClipRanks *ranks)
   g_autoptr (ClipTape) tape = clip_tape_new (2);
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     check_case (&cases[i], ranks, tape);
-  check_stay_close (ranks, tape);
-  check_stay_near (ranks, tape);
+  for (guint i = 0; i < G_N_ELEMENTS (distances); i++)
+    check_distance (i, ranks, tape);
 }
 
 static int

@@ -75,13 +75,20 @@ number (const guint8 *data, int n)
   return value;
 }
 
-/* Segments: FF, marker, length, contents; then the scan, in which FF D9 is the end and nothing else. */
-static gboolean
-jpeg_is_whole (const guint8 *data, gsize size)
+/*
+ * Segments (FF, marker, length) are skipped, for thumbnails in them have ends of their own, up to the start of scan FF DA;
+ * in the data that follows, FF is escaped as FF 00, so that FF D9 can only be the end.
+ */
+gboolean
+clip_jpeg_is_whole (const guint8 *data, gsize size)
 {
-  gsize at = 2;
-  while (at + 4 <= size && data[at] == 0xff && data[at + 1] != 0xda)
-    at += data[at + 1] == 0xff ? 1 : 2 + number (data + at + 2, 2);
+  gsize at = 2; /* after FF D8 */
+  while (at + 4 <= size) {
+    guint8 marker = data[at + 1];
+    at += marker == 0xff ? 1 : 2 + number (data + at + 2, 2); /* FF FF: padding */
+    if (marker == 0xda)
+      break;
+  }
   for (; at + 2 <= size; at++)
     if (data[at] == 0xff && data[at + 1] == 0xd9)
       return TRUE;
@@ -115,7 +122,7 @@ typedef struct {
 } Coding;
 
 static const Coding codings[] = {
-  { "jpeg", 0, "\xff\xd8\xff", jpeg_is_whole },
+  { "jpeg", 0, "\xff\xd8\xff", clip_jpeg_is_whole },
   { "png", 0, "\x89PNG\r\n\x1a\n", png_is_whole },
   { "webp", 8, "WEBP", webp_is_whole },
 };

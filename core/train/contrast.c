@@ -274,3 +274,26 @@ clip_contrast_with (ClipContrastResult *result, ClipTape *tape, ClipRanks *ranks
   clip_tape_release (tape, mark);
   return ok;
 }
+
+typedef struct {
+  const ClipKernels *kernels;
+  float *p, scale;
+  int cols;
+} Softmax;
+
+static void
+softmax_rows (void *data, int first, int end)
+{
+  const Softmax *s = data;
+  for (int row = first; row < end; row++) {
+    float *p = s->p + (gsize) row * s->cols;
+    s->kernels->softmax (p, p, s->scale, s->cols);
+  }
+}
+
+void
+clip_softmax_rows (ClipTape *tape, float *p, int rows, int cols, float scale)
+{
+  Softmax s = { tape->kernels, p, scale, cols };
+  clip_for_ranges (tape, softmax_rows, &s, rows, 8);
+}

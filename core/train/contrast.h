@@ -23,6 +23,8 @@ gboolean clip_contrast_with (ClipContrastResult *result, ClipTape *tape, ClipRan
                              const ClipContrast *contrast, const ClipTargets *targets, float weight,
                              float *d_image, float *d_text, GError **error);
 
+/* p[rows, cols] = softmax (scale · p) of each row */
+void clip_softmax_rows (ClipTape *tape, float *p, int rows, int cols, float scale);
 /* y[rows, width] = x of length 1 each; length[rows] (nullable). A row of zeros stays zeros. */
 void clip_normalise_rows (ClipTape *tape, float *y, float *length, const float *x, int rows,
                           int width);

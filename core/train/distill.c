@@ -5,8 +5,6 @@
 
 #include <string.h>
 
-#define GRAIN 8 /* rows of a task */
-
 typedef struct {
   ClipTargets parent;
   const float *own[2],
@@ -14,22 +12,6 @@ typedef struct {
   int n_all[2], width;
   float scale;
 } TeacherTargets;
-
-typedef struct {
-  const ClipKernels *kernels;
-  float *p, scale;
-  int cols;
-} Softmax;
-
-static void
-softmax_rows (void *data, int first, int end)
-{
-  const Softmax *s = data;
-  for (int row = first; row < end; row++) {
-    float *p = s->p + (gsize) row * s->cols;
-    s->kernels->softmax (p, p, s->scale, s->cols);
-  }
-}
 
 static void
 fill (const ClipTargets *targets, ClipTape *tape, float *p, ClipDirection direction, int first,
@@ -39,8 +21,7 @@ fill (const ClipTargets *targets, ClipTape *tape, float *p, ClipDirection direct
   const int cols = t->n_all[direction];
   clip_product_nt (tape, p, cols, t->own[direction] + (gsize) first * t->width, t->width,
                    t->all[direction], t->width, NULL, rows, cols, t->width, FALSE);
-  Softmax s = { tape->kernels, p, t->scale, cols };
-  clip_for_ranges (tape, softmax_rows, &s, rows, GRAIN);
+  clip_softmax_rows (tape, p, rows, cols, t->scale);
 }
 
 static gboolean

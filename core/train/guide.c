@@ -4,6 +4,7 @@
 #include "core/model/tower.h"
 #include "core/text/tokenizer.h"
 #include "core/train/anchors.h"
+#include "core/train/contrast.h"
 #include "core/train/distill.h"
 #include "core/train/pooled.h"
 #include "core/train/product.h"
@@ -11,6 +12,12 @@
 
 #include <math.h>
 #include <string.h>
+
+/* A tower as it was in the beginning; NULLs where it is not kept. */
+typedef struct {
+  ClipParameters *parameters;
+  ClipTrunk *trunk;
+} Before;
 
 struct _ClipGuide {
   const ClipSettings *settings;
@@ -24,10 +31,7 @@ struct _ClipGuide {
   ClipModel *teacher; /* NULL: none */
   ClipSession *session;
 
-  ClipParameters *before; /* the text tower as it was; NULL: it is not kept */
-  ClipTrunk *trunk;
-  ClipParameters *image_before; /* the same of the image tower */
-  ClipTrunk *image_trunk;
+  Before text, image; /* as they were */
 };
 
 /* ------------------------------------------------------------------------------------------- new */
@@ -68,31 +72,13 @@ open_classifier (ClipGuide *guide, GError **error)
   return TRUE;
 }
 
-/* The image head's matrix, or its bias; NULL where it is of another kind. */
-static ClipParameter *
-head_parameter (const ClipStudent *student, gsize n)
-{
-  const GPtrArray *list = student->parameters->list;
-  ClipParameter *found = NULL;
-  int n_heads = 0;
-  for (guint i = 0; i < list->len; i++) {
-    ClipParameter *parameter = list->pdata[i];
-    if (parameter->spec.part != CLIP_PART_IMAGE_HEAD)
-      continue;
-    n_heads++;
-    if (parameter->n == n)
-      found = parameter;
-  }
-  return n_heads == 2 ? found : NULL;
-}
-
 static gboolean
 set_anchors (ClipGuide *guide, ClipTape *tape, const ClipStudent *student, GError **error)
 {
   const ClipSettings *settings = guide->settings;
   const int W = guide->image_width, E = guide->embed_dim;
-  ClipParameter *weight = head_parameter (student, (gsize) E * W),
-                *bias = head_parameter (student, E);
+  ClipParameter *weight = clip_parameters_find (student->parameters, "visual.head.proj.weight"),
+                *bias = clip_parameters_find (student->parameters, "visual.head.proj.bias");
   if (!weight || !bias || E < 2)
     return clip_fail (error, CLIP_ERROR_CONFIG,
                       "%s: loss.classifier.anchor needs an image head of one matrix [%d, %d] and a "
@@ -156,21 +142,21 @@ open_teacher (ClipGuide *guide, GError **error)
 }
 
 static gboolean
-keep_text (ClipGuide *guide, GError **error)
+keep (Before *before, const ClipOrigin *origin, ClipPart part, GError **error)
 {
-  guide->before = clip_parameters_new (guide->origin->weights);
-  guide->trunk = clip_text_trunk_new (guide->before, &guide->origin->config);
-  clip_parameters_freeze (guide->before, CLIP_PART_TEXT, G_MAXINT);
-  return clip_parameters_finish (guide->before, error);
+  before->parameters = clip_parameters_new (origin->weights);
+  before->trunk = (part == CLIP_PART_TEXT ? clip_text_trunk_new : clip_image_trunk_new) (
+      before->parameters, &origin->config);
+  clip_parameters_freeze (before->parameters, part, G_MAXINT);
+  return clip_parameters_finish (before->parameters, error);
 }
 
-static gboolean
-keep_image (ClipGuide *guide, GError **error)
+static void
+before_clear (Before *before)
 {
-  guide->image_before = clip_parameters_new (guide->origin->weights);
-  guide->image_trunk = clip_image_trunk_new (guide->image_before, &guide->origin->config);
-  clip_parameters_freeze (guide->image_before, CLIP_PART_IMAGE, G_MAXINT);
-  return clip_parameters_finish (guide->image_before, error);
+  if (before->trunk)
+    before->trunk->free (before->trunk);
+  clip_parameters_free (before->parameters);
 }
 
 ClipGuide *
@@ -183,12 +169,13 @@ clip_guide_new (const ClipSettings *settings, ClipTape *tape, const ClipOrigin *
   guide->image_width = student->image.width;
   guide->text_width = student->text.width;
   guide->embed_dim = student->config.embed_dim;
-  const gboolean keeps = settings->keep_text > 0 && student->text.trunk_learns;
+  const gboolean keeps = settings->keep_text > 0 && student->text.trunk_learns,
+                 keeps_image = settings->keep_image > 0 && student->image.trunk_learns;
   if ((settings->classifier.file && !open_classifier (guide, error)) ||
       (settings->classifier.anchor > 0 && !set_anchors (guide, tape, student, error)) ||
       (settings->teacher.model && !open_teacher (guide, error)) ||
-      (keeps && !keep_text (guide, error)) ||
-      (settings->keep_image > 0 && student->image.trunk_learns && !keep_image (guide, error)))
+      (keeps && !keep (&guide->text, origin, CLIP_PART_TEXT, error)) ||
+      (keeps_image && !keep (&guide->image, origin, CLIP_PART_IMAGE, error)))
     return NULL;
   return g_steal_pointer (&guide);
 }
@@ -204,25 +191,21 @@ clip_guide_free (ClipGuide *guide)
   clip_anchors_free (guide->anchors);
   clip_session_free (guide->session);
   clip_model_unref (guide->teacher);
-  if (guide->trunk)
-    guide->trunk->free (guide->trunk);
-  clip_parameters_free (guide->before);
-  if (guide->image_trunk)
-    guide->image_trunk->free (guide->image_trunk);
-  clip_parameters_free (guide->image_before);
+  before_clear (&guide->text);
+  before_clear (&guide->image);
   g_free (guide);
 }
 
 gboolean
 clip_guide_keeps (const ClipGuide *guide)
 {
-  return guide->trunk != NULL;
+  return guide->text.trunk != NULL;
 }
 
 gboolean
 clip_guide_keeps_image (const ClipGuide *guide)
 {
-  return guide->image_trunk != NULL;
+  return guide->image.trunk != NULL;
 }
 
 const float *
@@ -231,13 +214,13 @@ clip_guide_pool_clean (ClipGuide *guide, const ClipGuideBatch *batch)
   enum { ROWS = 16 }; /* at a time: what lies between layers is large */
   const ClipBatch *data = batch->batch;
   const gsize width = guide->image_width, size = guide->origin->config.image.image_size;
-  if (!guide->image_trunk)
+  if (!guide->image.trunk)
     return batch->image->pooled;
   float *pooled = clip_tape_floats (batch->tape, data->n * width);
   memcpy (pooled, batch->image->pooled, data->n * width * sizeof *pooled);
   for (int first = 0; first < data->n_pixels; first += ROWS) {
     const ClipTapeMark mark = clip_tape_mark (batch->tape);
-    guide->image_trunk->forward (guide->image_trunk, batch->tape, pooled + first * width,
+    guide->image.trunk->forward (guide->image.trunk, batch->tape, pooled + first * width,
                                  data->clean + first * 3 * size * size,
                                  MIN (ROWS, data->n_pixels - first), 0, FALSE);
     clip_tape_release (batch->tape, mark);
@@ -284,28 +267,6 @@ clip_guide_draw (ClipGuide *guide, ClipTape *tape, int step, int rank)
   return drawn;
 }
 
-typedef struct {
-  float *p;
-  int n;
-  float temperature;
-} Softmax;
-
-static void
-softmax_rows (void *data, int first, int end)
-{
-  const Softmax *s = data;
-  for (int r = first; r < end; r++) {
-    float *p = s->p + (gsize) r * s->n, most = -INFINITY;
-    double sum = 0;
-    for (int i = 0; i < s->n; i++)
-      most = MAX (most, p[i]);
-    for (int i = 0; i < s->n; i++)
-      sum += p[i] = expf ((p[i] - most) / s->temperature);
-    for (int i = 0; i < s->n; i++)
-      p[i] = (float) (p[i] / sum);
-  }
-}
-
 gboolean
 clip_guide_classify (ClipGuide *guide, ClipContrastResult *result, const ClipGuideBatch *batch,
                      GError **error)
@@ -318,8 +279,7 @@ clip_guide_classify (ClipGuide *guide, ClipContrastResult *result, const ClipGui
   float *p = clip_tape_floats (tape, (gsize) B * K), *y = clip_tape_floats (tape, (gsize) B * N);
   clip_product_nt (tape, p, K, batch->clean, W, guide->weight->data, W, guide->bias->data, B, K, W,
                    FALSE);
-  Softmax softmax = { p, K, guide->settings->classifier.temperature };
-  clip_for_ranges (tape, softmax_rows, &softmax, B, 8);
+  clip_softmax_rows (tape, p, B, K, 1 / guide->settings->classifier.temperature);
   clip_names_targets (guide->names, y, p, B, batch->extra->texts, N);
   const ClipContrast contrast = {
     .images = B,
@@ -398,12 +358,12 @@ clip_guide_teach (ClipGuide *guide, ClipContrastResult *result, const ClipGuideB
 gboolean
 clip_guide_keep (ClipGuide *guide, double *loss, const ClipGuideBatch *batch, GError **error)
 {
-  if (!guide->trunk)
+  if (!guide->text.trunk)
     return TRUE;
   const ClipRows *rows = &batch->text->rows;
   float *original = clip_tape_floats (batch->tape, (gsize) rows->n * guide->text_width);
-  guide->trunk->forward (guide->trunk, batch->tape, original, rows->raw, rows->n, rows->length,
-                         FALSE);
+  guide->text.trunk->forward (guide->text.trunk, batch->tape, original, rows->raw, rows->n,
+                              rows->length, FALSE);
   return clip_stay_close (loss, batch->tape, batch->ranks, batch->text->pooled, original, rows->n,
                           guide->text_width, guide->settings->keep_text, batch->d_pooled, error);
 }
@@ -411,7 +371,7 @@ clip_guide_keep (ClipGuide *guide, double *loss, const ClipGuideBatch *batch, GE
 gboolean
 clip_guide_keep_image (ClipGuide *guide, double *loss, const ClipGuideBatch *batch, GError **error)
 {
-  if (!guide->image_trunk)
+  if (!guide->image.trunk)
     return TRUE;
   return clip_stay_near (loss, batch->tape, batch->ranks, batch->image->pooled, batch->clean,
                          batch->batch->n_pixels, guide->image_width, guide->settings->keep_image,

@@ -13,6 +13,8 @@
  * Lengths of 0 or all ones are those of files written to a pipe: unknown.
  */
 #include "gst/cli/whole.h"
+#include "core/image/decode.h"
+
 #include <string.h>
 
 /* A big-endian number of @n bytes. (GST_READ_… () takes unaligned words as they come, which is undefined in C.) */
@@ -23,26 +25,6 @@ read_big (const guint8 *bytes, int n)
   for (int i = 0; i < n; i++)
     value = value << 8 | bytes[i];
   return value;
-}
-
-/*
- * Segments (FF, marker, length) are skipped, for thumbnails in them have ends of their own, up to the start of scan FF DA;
- * in the data that follows, FF is escaped as FF 00, so that FF D9 can only be the end.
- */
-static gboolean
-jpeg_is_whole (const guint8 *bytes, gsize length)
-{
-  gsize at = 2; /* after FF D8 */
-  while (at + 4 <= length) {
-    guint8 marker = bytes[at + 1];
-    at += marker == 0xff ? 1 : 2 + read_big (bytes + at + 2, 2); /* FF FF: a byte of padding */
-    if (marker == 0xda)
-      break;
-  }
-  for (; at + 2 <= length; at++)
-    if (bytes[at] == 0xff && bytes[at + 1] == 0xd9)
-      return TRUE;
-  return FALSE;
 }
 
 static gboolean
@@ -125,10 +107,14 @@ file_is_whole (const char *path)
     const char *magic;
     gboolean (*is_whole) (const guint8 *bytes, gsize length);
   } formats[] = {
-    { 0, "\xff\xd8\xff", jpeg_is_whole }, { 0, "RIFF", riff_is_whole },
-    { 4, "ftyp", boxes_are_whole },       { 4, "moov", boxes_are_whole },
-    { 4, "mdat", boxes_are_whole },       { 4, "wide", boxes_are_whole },
-    { 4, "free", boxes_are_whole },       { 0, "\x1a\x45\xdf\xa3", matroska_is_whole },
+    { 0, "\xff\xd8\xff", clip_jpeg_is_whole },
+    { 0, "RIFF", riff_is_whole },
+    { 4, "ftyp", boxes_are_whole },
+    { 4, "moov", boxes_are_whole },
+    { 4, "mdat", boxes_are_whole },
+    { 4, "wide", boxes_are_whole },
+    { 4, "free", boxes_are_whole },
+    { 0, "\x1a\x45\xdf\xa3", matroska_is_whole },
   };
   g_autoptr (GMappedFile) mapped = g_mapped_file_new (path, FALSE, NULL);
   gsize length = mapped ? g_mapped_file_get_length (mapped) : 0;
