@@ -122,7 +122,7 @@ test_made (void)
     for (int draw = 0; draw < 4; draw++) {
       float found[W], pixels[3 * R * R], expected[W];
       gboolean is_view = FALSE;
-      clip_set_pooled (features, found, row, draw);
+      clip_set_pooled (features, found, NULL, row, draw);
       for (int view = 0; view < 3; view++) {
         clip_set_pixels (set, pixels, NULL, i, clip_random_key (9, i, view), NULL);
         encode (expected, pixels, 1, &log, NULL);

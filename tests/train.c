@@ -538,13 +538,12 @@ test_refusals (void)
     { "data.0.shards=nothing-*.tar", CLIP_ERROR_IO, "nothing-*.tar" },
     { "tokenizer=null", CLIP_ERROR_TOKENIZER, "tokenizer is missing" },
     { "data.0.cache=c.safetensors", CLIP_ERROR_CONFIG, "but this one learns" },
-    { "loss.classifier={\"file\": \"classifier.safetensors\", \"names\": \"names.tsv\", \"texts\": "
-      "6, "
-      "\"anchor\": 1, \"like\": [\"classifier.safetensors\"]}",
+    { "loss={\"classifier\": {\"file\": \"classifier.safetensors\", \"names\": \"names.tsv\", "
+      "\"texts\": 6}, \"anchor\": {\"names\": 1, \"like\": [\"classifier.safetensors\"]}}",
       CLIP_ERROR_CONFIG, "needs an image head of one matrix [16, 24] and a bias" },
-    { "loss.classifier={\"file\": \"classifier.safetensors\", \"names\": \"names.tsv\", "
-      "\"anchor\": 1}",
-      CLIP_ERROR_CONFIG, "loss.classifier.anchor needs file and like" },
+    { "loss.anchor={\"captions\": 1}", CLIP_ERROR_CONFIG,
+      "loss.anchor needs loss.classifier and loss.anchor.like" },
+    { "loss.text_noise=0.1", CLIP_ERROR_CONFIG, "loss.text_noise is for a frozen text tower" },
     { "optimizer.rate=0", CLIP_ERROR_CONFIG, "every part of the model is frozen" },
     { "init={\"model\": \"nowhere\"}", CLIP_ERROR_NOT_FOUND, "nowhere" },
   };

@@ -183,8 +183,8 @@ read_image (ClipData *data, const Job *job, guint64 random)
   ClipBatch *batch = &job->slot->batch;
   if (source->set->width) {
     const int i = job->order[job->at];
-    clip_set_pooled (source->set,
-                     batch->pooled + (gsize) (job->row - batch->n_pixels) * data->width, i, random);
+    const gsize at = (gsize) (job->row - batch->n_pixels) * data->width;
+    clip_set_pooled (source->set, batch->pooled + at, batch->pooled_clean + at, i, random);
     return i;
   }
   const gsize at = job->row * (gsize) 3 * data->size * data->size;
@@ -337,6 +337,8 @@ allocate_slots (ClipData *data)
                        ? clip_aligned_alloc (n * 3 * data->size * data->size * sizeof (float))
                        : NULL;
     batch->pooled = data->width ? clip_aligned_alloc (n * data->width * sizeof (float)) : NULL;
+    batch->pooled_clean =
+        data->width ? clip_aligned_alloc (n * data->width * sizeof (float)) : NULL;
     batch->tokens = g_new (gint32, n * data->context_length);
     batch->text_key = g_new (guint64, n);
     batch->class = g_new (int, n);
@@ -435,6 +437,7 @@ clip_data_free (ClipData *data)
     clip_aligned_free (batch->pixels);
     clip_aligned_free (batch->clean);
     clip_aligned_free (batch->pooled);
+    clip_aligned_free (batch->pooled_clean);
     g_free (batch->tokens);
     g_free (batch->text_key);
     g_free (batch->class);

@@ -47,9 +47,9 @@ typedef struct {
   float *pixels; /* [n_pixels, 3, R, R] */
   float *
       clean; /* the same crops as they are, without low, blur, colour and grey; NULL: nobody asked for them */
-  float *pooled;     /* [n - n_pixels, W] */
-  gint32 *tokens;    /* [B, T] padded */
-  int length;        /* T: the longest text of the batch */
+  float *pooled, *pooled_clean; /* [n - n_pixels, W]; without noise */
+  gint32 *tokens;               /* [B, T] padded */
+  int length;                   /* T: the longest text of the batch */
   guint64 *text_key; /* [B]: equal texts have equal keys (the name without its template) */
   int *class;        /* [B]: of the 1,000 where a feature file says so, -1: unknown */
   int *sample;       /* [B]: index of the sample in all of the data: key of a cache */

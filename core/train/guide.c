@@ -3,10 +3,9 @@
 #include "core/base/error.h"
 #include "core/model/tower.h"
 #include "core/text/tokenizer.h"
-#include "core/train/anchors.h"
 #include "core/train/contrast.h"
 #include "core/train/distill.h"
-#include "core/train/pooled.h"
+#include "core/train/goals.h"
 #include "core/train/product.h"
 #include "core/train/random.h"
 
@@ -24,9 +23,9 @@ struct _ClipGuide {
   const ClipOrigin *origin;
   int image_width, text_width, embed_dim;
 
-  ClipNames *names;         /* NULL: no classifier */
-  ClipArray *weight, *bias; /* [K, W], [K] */
-  ClipAnchors *anchors;     /* NULL: none */
+  ClipNames *names; /* NULL: no classifier */
+  ClipPooledClassifier *classifier;
+  ClipGoals *goals; /* NULL: none */
 
   ClipModel *teacher; /* NULL: none */
   ClipSession *session;
@@ -40,66 +39,33 @@ static gboolean
 open_classifier (ClipGuide *guide, GError **error)
 {
   const ClipSettings *settings = guide->settings;
-  const char *path = settings->classifier.file;
   guide->names = clip_names_load (settings->classifier.names, error);
-  if (!guide->names)
+  guide->classifier = guide->names ? clip_pooled_classifier_read (settings->classifier.file,
+                                                                  guide->image_width, error)
+                                   : NULL;
+  if (!guide->classifier)
     return FALSE;
-  static const char *const names[] = { "classifier.weight", "classifier.bias" };
-  ClipArray **arrays[] = { &guide->weight, &guide->bias };
-  const gint64 shape[] = { clip_names_get_n_classes (guide->names), guide->image_width };
-  for (int i = 0; i < 2; i++) {
-    g_autoptr (GError) problem = NULL;
-    ClipArray *array = *arrays[i] = clip_array_read (path, names[i], "F32", &problem);
-    if (problem) {
-      g_propagate_error (error, g_steal_pointer (&problem));
-      return FALSE;
-    }
-    if (!array)
-      return clip_fail (error, CLIP_ERROR_TENSOR, "%s: tensor %s is missing", path, names[i]);
-    if (array->n_dims != 2 - i || array->shape[0] != shape[0] ||
-        (i == 0 && array->shape[1] != shape[1]))
-      return clip_fail (error, CLIP_ERROR_TENSOR,
-                        "%s: %s begins with [%" G_GINT64_FORMAT "%s, expected [%" G_GINT64_FORMAT
-                        "%s for the classes of %s and the image tower's features",
-                        path, names[i], array->shape[0], i ? "]" : ", …]", shape[0],
-                        i ? "]" : ", W]", settings->classifier.names);
-  }
-  if ((guint) settings->classifier.texts > clip_names_get_n_texts (guide->names))
-    return clip_fail (error, CLIP_ERROR_CONFIG,
-                      "%s: loss.classifier.texts is %d, expected at most the %u of %s",
-                      settings->path, settings->classifier.texts,
-                      clip_names_get_n_texts (guide->names), settings->classifier.names);
-  return TRUE;
+  const int classes = clip_names_get_n_classes (guide->names);
+  const guint texts = clip_names_get_n_texts (guide->names);
+  if (guide->classifier->classes != classes)
+    return clip_fail (error, CLIP_ERROR_TENSOR, "%s: has %d classes, expected the %d of %s",
+                      settings->classifier.file, guide->classifier->classes, classes,
+                      settings->classifier.names);
+  return (guint) settings->classifier.texts <= texts ||
+         clip_fail (error, CLIP_ERROR_CONFIG,
+                    "%s: loss.classifier.texts is %d, expected at most the %u of %s",
+                    settings->path, settings->classifier.texts, texts, settings->classifier.names);
 }
 
 static gboolean
-set_anchors (ClipGuide *guide, ClipTape *tape, const ClipStudent *student, GError **error)
+open_goals (ClipGuide *guide, const ClipGuideConfig *config, GError **error)
 {
-  const ClipSettings *settings = guide->settings;
-  const int W = guide->image_width, E = guide->embed_dim;
-  ClipParameter *weight = clip_parameters_find (student->parameters, "visual.head.proj.weight"),
-                *bias = clip_parameters_find (student->parameters, "visual.head.proj.bias");
-  if (!weight || !bias || E < 2)
-    return clip_fail (error, CLIP_ERROR_CONFIG,
-                      "%s: loss.classifier.anchor needs an image head of one matrix [%d, %d] and a "
-                      "bias, which this model does not have",
-                      settings->path, E, W);
-  g_autoptr (GArray) features = clip_pooled_read (settings->classifier.like, W, error);
-  if (!features)
-    return FALSE;
-  if (features->len < 2)
-    return clip_fail (error, CLIP_ERROR_CONFIG,
-                      "%s: loss.classifier.like has %u features, expected at least 2",
-                      settings->path, features->len);
-  guide->anchors = clip_anchors_new (tape, guide->weight->data, guide->bias->data,
-                                     clip_names_get_n_classes (guide->names),
-                                     (const float *) (void *) features->data, features->len, W, E,
-                                     settings->classifier.ridge, error);
-  if (!guide->anchors)
-    return FALSE;
-  memcpy (weight->value, guide->anchors->head, weight->n * sizeof (float));
-  memcpy (bias->value, guide->anchors->bias, bias->n * sizeof (float));
-  return TRUE;
+  const ClipGoalsConfig goals = {
+    guide->settings, config->sets,      config->student, guide->origin->tokenizer,
+    config->memo,    guide->classifier, guide->names,
+  };
+  guide->goals = clip_goals_new (config->tape, &goals, config->progress, config->data, error);
+  return guide->goals != NULL;
 }
 
 /* A batch has the tokens of one vocabulary, and pixels of one size. */
@@ -160,22 +126,24 @@ before_clear (Before *before)
 }
 
 ClipGuide *
-clip_guide_new (const ClipSettings *settings, ClipTape *tape, const ClipOrigin *origin,
-                const ClipStudent *student, GError **error)
+clip_guide_new (const ClipGuideConfig *config, GError **error)
 {
+  const ClipSettings *settings = config->settings;
+  const ClipStudent *student = config->student;
   g_autoptr (ClipGuide) guide = g_new0 (ClipGuide, 1);
   guide->settings = settings;
-  guide->origin = origin;
+  guide->origin = config->origin;
   guide->image_width = student->image.width;
   guide->text_width = student->text.width;
   guide->embed_dim = student->config.embed_dim;
   const gboolean keeps = settings->keep_text > 0 && student->text.trunk_learns,
-                 keeps_image = settings->keep_image > 0 && student->image.trunk_learns;
+                 keeps_image = settings->keep_image > 0 && student->image.trunk_learns,
+                 has_goals = settings->anchor.names > 0 || settings->anchor.captions > 0;
   if ((settings->classifier.file && !open_classifier (guide, error)) ||
-      (settings->classifier.anchor > 0 && !set_anchors (guide, tape, student, error)) ||
+      (has_goals && !open_goals (guide, config, error)) ||
       (settings->teacher.model && !open_teacher (guide, error)) ||
-      (keeps && !keep (&guide->text, origin, CLIP_PART_TEXT, error)) ||
-      (keeps_image && !keep (&guide->image, origin, CLIP_PART_IMAGE, error)))
+      (keeps && !keep (&guide->text, guide->origin, CLIP_PART_TEXT, error)) ||
+      (keeps_image && !keep (&guide->image, guide->origin, CLIP_PART_IMAGE, error)))
     return NULL;
   return g_steal_pointer (&guide);
 }
@@ -186,9 +154,8 @@ clip_guide_free (ClipGuide *guide)
   if (!guide)
     return;
   clip_names_free (guide->names);
-  g_free (guide->weight);
-  g_free (guide->bias);
-  clip_anchors_free (guide->anchors);
+  clip_pooled_classifier_free (guide->classifier);
+  clip_goals_free (guide->goals);
   clip_session_free (guide->session);
   clip_model_unref (guide->teacher);
   before_clear (&guide->text);
@@ -214,11 +181,12 @@ clip_guide_pool_clean (ClipGuide *guide, const ClipGuideBatch *batch)
   enum { ROWS = 16 }; /* at a time: what lies between layers is large */
   const ClipBatch *data = batch->batch;
   const gsize width = guide->image_width, size = guide->origin->config.image.image_size;
-  if (!guide->image.trunk)
-    return batch->image->pooled;
+  const int known = data->n - data->n_pixels;
   float *pooled = clip_tape_floats (batch->tape, data->n * width);
-  memcpy (pooled, batch->image->pooled, data->n * width * sizeof *pooled);
-  for (int first = 0; first < data->n_pixels; first += ROWS) {
+  memcpy (pooled, batch->image->pooled, data->n_pixels * width * sizeof *pooled);
+  if (known > 0)
+    memcpy (pooled + data->n_pixels * width, data->pooled_clean, known * width * sizeof *pooled);
+  for (int first = 0; guide->image.trunk && first < data->n_pixels; first += ROWS) {
     const ClipTapeMark mark = clip_tape_mark (batch->tape);
     guide->image.trunk->forward (guide->image.trunk, batch->tape, pooled + first * width,
                                  data->clean + first * 3 * size * size,
@@ -241,6 +209,27 @@ fill_template (char *const *templates, const char *text, guint64 *state)
   return g_strdup_printf ("%.*s%s%s", (int) (place - template), template, text, place + 2);
 }
 
+/* A kind of many classes ("bird") beside names of these would spread what a picture is over both: where goals say where it
+ * is to lie, it takes no part in the contrast. */
+static void
+draw_names (const ClipGuide *guide, ClipGuideTexts *drawn, guint64 *state)
+{
+  const double *share = guide->settings->classifier.share;
+  const double
+      sharp[CLIP_NAME_KINDS] = { [CLIP_NAME] = share[CLIP_NAME], [CLIP_GLOSS] = share[CLIP_GLOSS] },
+      kinds[CLIP_NAME_KINDS] = { [CLIP_HYPERNYM] = 1 };
+  drawn->n_contrast = drawn->n;
+  if (!guide->goals) {
+    clip_names_draw (guide->names, drawn->texts, drawn->n, share, state);
+    return;
+  }
+  const double rest = sharp[CLIP_NAME] + sharp[CLIP_GLOSS], all = rest + share[CLIP_HYPERNYM];
+  drawn->n_contrast = all > 0 ? (int) lround (drawn->n * rest / all) : drawn->n;
+  clip_names_draw (guide->names, drawn->texts, drawn->n_contrast, sharp, state);
+  clip_names_draw (guide->names, drawn->texts + drawn->n_contrast, drawn->n - drawn->n_contrast,
+                   kinds, state);
+}
+
 ClipGuideTexts
 clip_guide_draw (ClipGuide *guide, ClipTape *tape, int step, int rank)
 {
@@ -253,7 +242,7 @@ clip_guide_draw (ClipGuide *guide, ClipTape *tape, int step, int rank)
   drawn.texts = clip_tape_take (tape, drawn.n * sizeof *drawn.texts);
   drawn.tokens = clip_tape_take (tape, (gsize) drawn.n * context * sizeof *drawn.tokens);
   guint64 state = clip_random_key (settings->seed ^ 0x6e616d6573, step, rank);
-  clip_names_draw (guide->names, drawn.texts, drawn.n, settings->classifier.share, &state);
+  draw_names (guide, &drawn, &state);
   for (int i = 0; i < drawn.n; i++) {
     g_autofree char *text = fill_template (
         settings->classifier.templates, clip_names_get_text (guide->names, drawn.texts[i]), &state);
@@ -273,12 +262,14 @@ clip_guide_classify (ClipGuide *guide, ClipContrastResult *result, const ClipGui
 {
   if (!guide->names)
     return TRUE;
-  const int B = batch->batch->n, N = batch->extra->n, W = guide->image_width, E = guide->embed_dim,
-            K = clip_names_get_n_classes (guide->names);
+  const int B = batch->batch->n, N = batch->extra->n_contrast, W = guide->image_width,
+            E = guide->embed_dim, K = guide->classifier->classes;
+  if (N == 0)
+    return TRUE;
   ClipTape *tape = batch->tape;
   float *p = clip_tape_floats (tape, (gsize) B * K), *y = clip_tape_floats (tape, (gsize) B * N);
-  clip_product_nt (tape, p, K, batch->clean, W, guide->weight->data, W, guide->bias->data, B, K, W,
-                   FALSE);
+  clip_product_nt (tape, p, K, batch->clean, W, guide->classifier->weight->data, W,
+                   guide->classifier->bias->data, B, K, W, FALSE);
   clip_softmax_rows (tape, p, B, K, 1 / guide->settings->classifier.temperature);
   clip_names_targets (guide->names, y, p, B, batch->extra->texts, N);
   const ClipContrast contrast = {
@@ -296,33 +287,73 @@ clip_guide_classify (ClipGuide *guide, ClipContrastResult *result, const ClipGui
                         batch->d_image, batch->d_text + (gsize) B * E, error);
 }
 
-gboolean
-clip_guide_anchor (ClipGuide *guide, double *loss, const ClipGuideBatch *batch, GError **error)
+/* ------------------------------------------------------------------------------------------ goals */
+
+/* Texts and where they have to lie. */
+typedef struct {
+  int n, *rows; /* of the batch's texts */
+  float *goal;  /* [n, E] */
+} Pulled;
+
+static Pulled
+pulled_new (ClipTape *tape, gsize n, gsize width)
 {
-  if (!guide->anchors)
-    return TRUE;
-  const ClipGuideTexts *extra = batch->extra;
-  const gsize E = guide->embed_dim, first = batch->batch->n;
+  return (Pulled){ 0, clip_tape_take (tape, n * sizeof (int)), clip_tape_floats (tape, n * width) };
+}
+
+static gboolean
+pull (const ClipGuide *guide, double *loss, const ClipGuideBatch *batch, const Pulled *pulled,
+      float weight, GError **error)
+{
+  const gsize E = guide->embed_dim, n = pulled->n;
   ClipTape *tape = batch->tape;
-  int *rows = clip_tape_take (tape, extra->n * sizeof *rows), n = 0;
-  float *text = clip_tape_floats (tape, extra->n * E),
-        *goal = clip_tape_floats (tape, extra->n * E),
-        *d_text = clip_tape_zeros (tape, extra->n * E);
-  for (int i = 0; i < extra->n; i++) {
-    const int class = clip_names_get_only_class (guide->names, extra->texts[i]);
-    if (class < 0)
-      continue;
-    memcpy (text + n * E, batch->text->features + (first + i) * E, E * sizeof *text);
-    memcpy (goal + n * E, guide->anchors->anchors + class * E, E * sizeof *goal);
-    rows[n++] = (int) first + i;
-  }
-  if (!clip_stay_close (loss, tape, batch->ranks, text, goal, n, (int) E,
-                        guide->settings->classifier.anchor, d_text, error))
+  float *text = clip_tape_floats (tape, n * E), *d_text = clip_tape_zeros (tape, n * E);
+  for (gsize i = 0; i < n; i++)
+    memcpy (text + i * E, batch->text->features + pulled->rows[i] * E, E * sizeof *text);
+  if (!clip_stay_close (loss, tape, batch->ranks, text, pulled->goal, n, (int) E, weight, d_text,
+                        error))
     return FALSE;
-  for (int i = 0; i < n; i++)
+  for (gsize i = 0; i < n; i++)
     for (gsize e = 0; e < E; e++)
-      batch->d_text[rows[i] * E + e] += d_text[i * E + e];
+      batch->d_text[pulled->rows[i] * E + e] += d_text[i * E + e];
   return TRUE;
+}
+
+gboolean
+clip_guide_anchor_names (ClipGuide *guide, double *loss, const ClipGuideBatch *batch,
+                         GError **error)
+{
+  const ClipGuideTexts *extra = batch->extra;
+  const gsize E = guide->embed_dim;
+  const float weight = guide->settings->anchor.names;
+  if (weight == 0)
+    return TRUE;
+  Pulled pulled = pulled_new (batch->tape, extra->n, E);
+  for (; pulled.n < extra->n; pulled.n++) {
+    memcpy (pulled.goal + pulled.n * E, clip_goals_get_name (guide->goals, extra->texts[pulled.n]),
+            E * sizeof (float));
+    pulled.rows[pulled.n] = batch->batch->n + pulled.n;
+  }
+  return pull (guide, loss, batch, &pulled, weight, error);
+}
+
+gboolean
+clip_guide_anchor_captions (ClipGuide *guide, double *loss, const ClipGuideBatch *batch,
+                            GError **error)
+{
+  const ClipBatch *data = batch->batch;
+  const gsize E = guide->embed_dim, V = guide->text_width;
+  const float weight = guide->settings->anchor.captions;
+  if (weight == 0)
+    return TRUE;
+  Pulled pulled = pulled_new (batch->tape, data->n, E);
+  for (int b = 0; b < data->n; b++)
+    if (clip_goals_has_set (guide->goals, data->set[b])) {
+      clip_goals_find_caption (guide->goals, batch->tape, pulled.goal + pulled.n * E, data->set[b],
+                               batch->clean_text + b * V);
+      pulled.rows[pulled.n++] = b;
+    }
+  return pull (guide, loss, batch, &pulled, weight, error);
 }
 
 /* ------------------------------------------------------------------------------- teacher, keeping */

@@ -97,7 +97,8 @@ clip_log_step (ClipLog *log, const ClipStep *step, GError **error)
   sum->teacher += step->teacher;
   sum->keep_text += step->keep_text;
   sum->keep_image += step->keep_image;
-  sum->anchor += step->anchor;
+  sum->anchor_names += step->anchor_names;
+  sum->anchor_captions += step->anchor_captions;
   sum->accuracy += step->accuracy;
   sum->gradient_norm += step->gradient_norm;
   sum->pairs += step->pairs;
@@ -114,8 +115,10 @@ clip_log_step (ClipLog *log, const ClipStep *step, GError **error)
   add (line, "captions", sum->captions / log->n);
   if (settings->classifier.file)
     add (line, "classifier", sum->classifier / log->n);
-  if (settings->classifier.anchor > 0)
-    add (line, "anchor", sum->anchor / log->n);
+  if (settings->anchor.names > 0)
+    add (line, "anchor_names", sum->anchor_names / log->n);
+  if (settings->anchor.captions > 0)
+    add (line, "anchor_captions", sum->anchor_captions / log->n);
   if (settings->teacher.model)
     add (line, "teacher", sum->teacher / log->n);
   if (settings->keep_text > 0)

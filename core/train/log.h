@@ -2,7 +2,7 @@
 /*
  * The log of a run, JSON lines: means over the steps since the line before,
  *
- *   {"step", "loss", "captions", "classifier", "anchor", "teacher", "keep_text", "keep_image", "accuracy", "logit_scale", "rate",
+ *   {"step", "loss", "captions", "classifier", "anchor_names", "anchor_captions", "teacher", "keep_text", "keep_image", "accuracy", "logit_scale", "rate",
  *    "gradient_norm", "pairs_per_second", "waited", "seconds", "broken"}
  *
  * and what evaluations gave: {"step", "top1"}.

@@ -48,3 +48,33 @@ clip_cholesky (float *l, const float *a, gsize n)
     memset (l + i * n + i + 1, 0, (n - i - 1) * sizeof *l);
   }
 }
+
+/* y -= a · x */
+static void
+subtract (float *y, float a, const float *x, gsize n)
+{
+  for (gsize i = 0; i < n; i++)
+    y[i] -= a * x[i];
+}
+
+static void
+divide (float *y, float a, gsize n)
+{
+  for (gsize i = 0; i < n; i++)
+    y[i] /= a;
+}
+
+void
+clip_cholesky_solve (const float *l, float *b, gsize n, gsize m)
+{
+  for (gsize i = 0; i < n; i++) { /* L */
+    for (gsize k = 0; k < i; k++)
+      subtract (b + i * m, l[i * n + k], b + k * m, m);
+    divide (b + i * m, l[i * n + i], m);
+  }
+  for (gsize i = n; i-- > 0;) { /* Lᵀ */
+    for (gsize k = i + 1; k < n; k++)
+      subtract (b + i * m, l[k * n + i], b + k * m, m);
+    divide (b + i * m, l[i * n + i], m);
+  }
+}

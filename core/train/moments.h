@@ -9,3 +9,5 @@ void clip_moments (ClipTape *tape, float *mean, float *covariance, const float *
 
 /* L [n, n] of a positive definite matrix A = L Lᵀ, zeros above the diagonal (Cholesky–Banachiewicz); l may be a. */
 void clip_cholesky (float *l, const float *a, gsize n);
+/* b [n, m] becomes A⁻¹ b, A = L Lᵀ. */
+void clip_cholesky_solve (const float *l, float *b, gsize n, gsize m);

@@ -24,3 +24,52 @@ clip_pooled_read (char *const *paths, int width, GError **error)
   }
   return g_steal_pointer (&rows);
 }
+
+static ClipArray *
+read_part (const char *path, const char *name, int n_dims, const char *expected, GError **error)
+{
+  GError *problem = NULL;
+  ClipArray *array = clip_array_read (path, name, "F32", &problem);
+  if (array && array->n_dims == n_dims)
+    return array;
+  if (problem)
+    g_propagate_error (error, problem);
+  else if (!array)
+    clip_fail (error, CLIP_ERROR_TENSOR, "%s: tensor %s is missing", path, name);
+  else
+    clip_fail (error, CLIP_ERROR_TENSOR, "%s: %s has %d dimensions, expected %s", path, name,
+               array->n_dims, expected);
+  g_free (array);
+  return NULL;
+}
+
+void
+clip_pooled_classifier_free (ClipPooledClassifier *classifier)
+{
+  if (!classifier)
+    return;
+  g_free (classifier->weight);
+  g_free (classifier->bias);
+  g_free (classifier);
+}
+
+ClipPooledClassifier *
+clip_pooled_classifier_read (const char *path, int width, GError **error)
+{
+  g_autoptr (ClipPooledClassifier) classifier = g_new0 (ClipPooledClassifier, 1);
+  classifier->weight = read_part (path, "classifier.weight", 2, "[K, W]", error);
+  classifier->bias =
+      classifier->weight ? read_part (path, "classifier.bias", 1, "[K]", error) : NULL;
+  if (!classifier->bias)
+    return NULL;
+  const gint64 *shape = classifier->weight->shape;
+  if (shape[1] != width || classifier->bias->shape[0] != shape[0] || shape[0] > G_MAXINT32)
+    return clip_fail_null (error, CLIP_ERROR_TENSOR,
+                           "%s: classifier.weight is [%" G_GINT64_FORMAT ", %" G_GINT64_FORMAT
+                           "], classifier.bias [%" G_GINT64_FORMAT
+                           "], expected [K, %d] and [K] for the image trunk's features",
+                           path, shape[0], shape[1], classifier->bias->shape[0], width);
+  classifier->classes = (int) shape[0];
+  classifier->width = width;
+  return g_steal_pointer (&classifier);
+}

@@ -18,25 +18,18 @@ static gboolean
 open_set (ClipRedraw *redraw, int index, ClipTape *tape, GError **error)
 {
   const ClipSetSettings *set = &redraw->settings->sets[index];
-  g_autoptr (GError) problem = NULL;
-  g_autofree ClipArray *weight =
-      clip_array_read (set->virtual.classifier, "classifier.weight", "F32", &problem);
-  if (problem) {
-    g_propagate_error (error, g_steal_pointer (&problem));
+  g_autoptr (ClipPooledClassifier) classifier =
+      clip_pooled_classifier_read (set->virtual.classifier, redraw->width, error);
+  if (!classifier)
     return FALSE;
-  }
-  if (!weight || weight->n_dims != 2 || weight->shape[1] != redraw->width)
-    return clip_fail (error, CLIP_ERROR_TENSOR,
-                      "%s: classifier.weight is not there, or not [K, %d]", set->virtual.classifier,
-                      redraw->width);
   g_autoptr (GArray) features = clip_pooled_read (set->virtual.like, redraw->width, error);
   if (!features)
     return FALSE;
   const ClipVirtualConfig config = { { set->virtual.strength[0], set->virtual.strength[1] },
                                      set->virtual.noise };
-  redraw->classes[index] = (int) weight->shape[0];
+  redraw->classes[index] = classifier->classes;
   redraw->virtuals[index] =
-      clip_virtual_new (tape, &config, weight->data, redraw->classes[index],
+      clip_virtual_new (tape, &config, classifier->weight->data, redraw->classes[index],
                         (const float *) (void *) features->data, features->len, redraw->width);
   return TRUE;
 }
@@ -85,7 +78,9 @@ redraw_set (ClipRedraw *redraw, int index, ClipTape *tape, const ClipBatch *batc
   float *drawn = clip_tape_floats (tape, n * width);
   clip_virtual_draw (redraw->virtuals[index], tape, drawn, class, n, key);
   for (int i = 0; i < n; i++)
-    memcpy (batch->pooled + row[i] * width, drawn + i * width, width * sizeof *drawn);
+    for (int clean = 0; clean < 2; clean++)
+      memcpy ((clean ? batch->pooled_clean : batch->pooled) + row[i] * width, drawn + i * width,
+              width * sizeof *drawn);
   clip_tape_release (tape, mark);
 }
 

@@ -386,10 +386,17 @@ clip_set_pixels (const ClipSet *set, float *pixels, float *clean, int i, guint64
 }
 
 void
-clip_set_pooled (const ClipSet *set, float *pooled, int i, guint64 random)
+clip_set_view (const ClipSet *set, float *pooled, int i, int view)
 {
-  const guint64 view = clip_random_below (&random, set->views);
   read_features (pooled, set, (gsize) i * set->views + view);
+}
+
+void
+clip_set_pooled (const ClipSet *set, float *pooled, float *clean, int i, guint64 random)
+{
+  clip_set_view (set, pooled, i, (int) clip_random_below (&random, set->views));
+  if (clean)
+    memcpy (clean, pooled, set->width * sizeof *clean);
   if (set->noise > 0)
     for (int c = 0; c < set->width; c++)
       pooled[c] += (float) (set->noise * set->deviation[c] * clip_random_normal (&random));

@@ -45,6 +45,8 @@ guint64 clip_set_digest (const ClipSet *set);
 /* @clean: (nullable): clip_augment_clean (). */
 gboolean clip_set_pixels (const ClipSet *set, float *pixels, float *clean, int i, guint64 random,
                           GError **error);
-void clip_set_pooled (const ClipSet *set, float *pooled, int i, guint64 random);
+/* @clean: (nullable): the same without noise. */
+void clip_set_pooled (const ClipSet *set, float *pooled, float *clean, int i, guint64 random);
+void clip_set_view (const ClipSet *set, float *pooled, int i, int view);
 /* Returns: (transfer full): a caption of it, or its class's name, in one of the templates. @key: of the text before that. */
 char *clip_set_text (const ClipSet *set, guint64 *key, int i, guint64 random);

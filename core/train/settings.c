@@ -76,6 +76,8 @@ static const ClipSetting data_rows[] = {
   { "captions", CLIP_FLAG, OF_SET (captions), "true",
     .help = "Whether its pairs take part in the loss over captions; otherwise its pictures learn "
             "from the classifier alone" },
+  { "anchor", CLIP_FLAG, OF_SET (anchor), "false",
+    .help = "Whether `loss.anchor.captions` is for its captions" },
   { "cache", CLIP_SECTION, 0, .section = &cache, .help = "Features that are computed once" },
   { "virtual", CLIP_SECTION, 0, .section = &virtual,
     .help = "For `features` with `class`: rows are drawn anew in each step, as the image trunk "
@@ -171,16 +173,35 @@ static const ClipSetting classifier_rows[] = {
     "The classifier's logits are divided by it" },
   { "weight", CLIP_FLOAT, AT (classifier.weight), "1", 0, CLIP_MANY, "times the loss over captions",
     "Of this loss" },
-  { "anchor", CLIP_FLOAT, AT (classifier.anchor), "0", 0, CLIP_MANY, "times the loss over captions",
-    "Weight of the distance of names from the points that make a zero-shot classifier decide as "
-    "this one; the image head begins as the one that goes with them" },
-  { "like", CLIP_FILES, AT (classifier.like), NULL,
-    .help = "For `anchor`: files of `features` of real pictures, whose mean and covariance count" },
-  { "ridge", CLIP_DOUBLE, AT (classifier.ridge), "0.09", 0, 100, "of each feature's variance",
-    "For `anchor`: added to it, so that what hardly varies is not blown up" },
   { 0 },
 };
 static const ClipSection classifier = { classifier_rows };
+
+static const ClipSetting anchor_rows[] = {
+  { "names", CLIP_FLOAT, AT (anchor.names), "0", 0, CLIP_MANY, "times the loss over captions",
+    "Weight of the distance of `names` from the points that make a zero-shot classifier decide as "
+    "`loss.classifier` does" },
+  { "captions", CLIP_FLOAT, AT (anchor.captions), "0", 0, CLIP_MANY, "times the loss over captions",
+    "The same for captions of sets with `anchor`, from where their correlation with pictures puts "
+    "them" },
+  { "like", CLIP_FILES, AT (anchor.like), NULL,
+    .help = "Files of `features` of real pictures, over which the points are found; the image head "
+            "begins as the one that goes with them" },
+  { "centre", CLIP_FILES, AT (anchor.centre), NULL,
+    .help = "of those whose mean embedding is 0; without it, all of them" },
+  { "ridge", CLIP_DOUBLE, AT (anchor.ridge), "0.09", 0, 100, "of each feature's variance",
+    "Added to it, so that what hardly varies is not blown up" },
+  { 0 },
+};
+static const ClipSection anchor = { anchor_rows };
+
+static const ClipSetting text_noise_rows[] = {
+  { "captions", CLIP_FLOAT, AT (caption_noise), "0", 0, 10, "of their length", "Of captions" },
+  { "names", CLIP_FLOAT, AT (name_noise), "0", 0, 10, "of their length",
+    "Of `loss.classifier.names`" },
+  { 0 },
+};
+static const ClipSection text_noise = { text_noise_rows, "*" };
 
 static const ClipSetting teacher_rows[] = {
   { "model", CLIP_MODEL, AT (teacher.model), NULL,
@@ -196,9 +217,11 @@ static const ClipSetting loss_rows[] = {
     "Weight of the paper's loss, over the images and captions of the batch" },
   { "equal_captions", CLIP_FLAG, AT (equal_captions), "true",
     .help = "Pairs of a batch whose captions are equal are true of each other" },
-  { "text_noise", CLIP_FLOAT, AT (text_noise), "0", 0, 10, "of a feature's length",
-    "Noise on the features of captions" },
+  { "text_noise", CLIP_SECTION, 0, .section = &text_noise,
+    .help = "Noise on what a frozen text tower gives, before its projection" },
   { "classifier", CLIP_SECTION, 0, .section = &classifier, .help = "Learning from a classifier" },
+  { "anchor", CLIP_SECTION, 0, .section = &anchor,
+    .help = "Learning where texts have to lie, found in closed form" },
   { "teacher", CLIP_SECTION, 0, .section = &teacher, .help = "Learning from another model" },
   { "keep_text", CLIP_FLOAT, AT (keep_text), "0", 0, CLIP_MANY, "times the loss over captions",
     "Weight of the distance of texts' pooled features from those that the text tower gave at the "
@@ -331,8 +354,13 @@ check (const ClipSettings *settings, GError **error)
       "loss.classifier.names is missing: which texts are true of its classes" },
     { !settings->classifier.file && settings->classifier.names,
       "loss.classifier.file is missing: the classifier" },
-    { settings->classifier.anchor > 0 && !(settings->classifier.file && settings->classifier.like),
-      "loss.classifier.anchor needs file and like: the classifier, and features of real pictures" },
+    { (settings->anchor.names > 0 || settings->anchor.captions > 0) &&
+          !(settings->classifier.file && settings->anchor.like),
+      "loss.anchor needs loss.classifier and loss.anchor.like: a classifier, and features of real "
+      "pictures" },
+    { (settings->caption_noise > 0 || settings->name_noise > 0) &&
+          settings->freeze_text != G_MAXINT,
+      "loss.text_noise is for a frozen text tower: freeze.text is to be \"all\"" },
     { settings->eval.shards && !settings->eval.classes, "eval.classes is missing" },
   };
   for (guint i = 0; i < G_N_ELEMENTS (rules); i++)

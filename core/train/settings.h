@@ -20,6 +20,7 @@ typedef struct {
     int views;
   } cache;
   gboolean captions; /* its pairs take part in the loss over captions */
+  gboolean anchor;   /* its captions have goals */
   struct {
     char *classifier; /* NULL: features are as the file has them */
     char **like;
@@ -54,16 +55,18 @@ typedef struct {
 
   float captions; /* weight of the paper's loss */
   gboolean equal_captions;
-  float text_noise;
+  float caption_noise, name_noise;
   struct {
     char *file, *names, **templates;
     int texts; /* 0: none */
     double share[CLIP_NAME_KINDS];
     float temperature, weight;
-    float anchor; /* 0: names lie where they come to lie */
-    char **like;  /* with @anchor */
-    double ridge;
   } classifier;
+  struct {
+    float names, captions; /* weights; 0: they lie where they come to lie */
+    char **like, **centre;
+    double ridge;
+  } anchor;
   struct {
     char *model;
     float weight;

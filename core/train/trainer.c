@@ -6,7 +6,7 @@
  *   text side    B captions and N texts                  → [B + N, E]
  *   loss         captions · contrast (images, captions)
  *              + classifier · contrast (images, N texts; targets of the classifier's probabilities)
- *              + anchor · distance of texts of one class to where the classifier's decisions put them
+ *              + anchor · distance of texts and of captions to where goals put them
  *              + teacher · distill (images, captions; targets of the teacher's embeddings)
  *              + keep_text, keep_image · distance of pooled features to those of the tower as it was
  *   backward     both sides; gradients are summed over ranks, BatchNorm's running statistics averaged
@@ -186,6 +186,19 @@ make_data (ClipTrainer *trainer, GError **error)
 }
 
 static gboolean
+make_guide (ClipTrainer *trainer, GError **error)
+{
+  char task[] = "captions";
+  Caching caching = { trainer, task };
+  const ClipGuideConfig config = {
+    trainer->settings, trainer->sets, trainer->origin, trainer->student,
+    trainer->memo,     trainer->tape, tell_progress,   &caching,
+  };
+  trainer->guide = clip_guide_new (&config, error);
+  return trainer->guide != NULL;
+}
+
+static gboolean
 set_lengths (ClipTrainer *trainer, GError **error)
 {
   const ClipSettings *settings = trainer->settings;
@@ -229,17 +242,15 @@ clip_trainer_new (const ClipSettings *settings, ClipRanks *ranks, ClipWarning wa
   trainer->tape = clip_tape_new (settings->threads);
   if (!make_data (trainer, error)) /* first: the others read caches that it makes */
     return NULL;
-  trainer->guide =
-      clip_guide_new (settings, trainer->tape, trainer->origin, trainer->student, error);
-  trainer->redraw = trainer->guide ? clip_redraw_new (settings, trainer->tape,
-                                                      trainer->student->image.width, error)
-                                   : NULL;
-  if (!trainer->redraw)
-    return NULL;
   if (!trainer->student->text.trunk_learns)
     trainer->memo =
         clip_memo_new (&trainer->student->text, clip_tokenizer_get_pad (trainer->origin->tokenizer),
                        clip_threads_get_n (trainer->tape->threads));
+  if (!make_guide (trainer, error))
+    return NULL;
+  trainer->redraw = clip_redraw_new (settings, trainer->tape, trainer->student->image.width, error);
+  if (!trainer->redraw)
+    return NULL;
   make_optimizer (trainer);
   if (trainer->student->parameters->n_gradients == 0)
     return clip_fail_null (error, CLIP_ERROR_CONFIG, "%s: every part of the model is frozen",
@@ -267,9 +278,43 @@ clip_trainer_free (ClipTrainer *trainer)
 
 /* ------------------------------------------------------------------------------------------ step */
 
-/* @extra rows follow the batch's own. */
+/* A normal number for each, of a standard deviation relative to the root mean square of @x [width]. */
+static void
+add_noise (float *x, int width, double noise, guint64 state)
+{
+  double square = 0;
+  for (int i = 0; i < width; i++)
+    square += (double) x[i] * x[i];
+  const double deviation = noise * sqrt (square / width);
+  for (int i = 0; i < width; i++)
+    x[i] += (float) (deviation * clip_random_normal (&state));
+}
+
+/* Pooled features of texts, known; noise is drawn for the place of each among those of all ranks. */
+static const float *
+add_text_noise (ClipTrainer *trainer, const float *clean, const ClipBatch *batch, int n)
+{
+  const ClipSettings *settings = trainer->settings;
+  const int width = trainer->student->text.width, extra = n - batch->n;
+  const int first = settings->batch + clip_ranks_get_rank (trainer->ranks) * extra;
+  if (settings->caption_noise == 0 && settings->name_noise == 0)
+    return clean;
+  float *noisy = clip_tape_floats (trainer->tape, (gsize) n * width);
+  memcpy (noisy, clean, (gsize) n * width * sizeof *noisy);
+  for (int i = 0; i < n; i++) {
+    const gboolean caption = i < batch->n;
+    add_noise (noisy + (gsize) i * width, width,
+               caption ? settings->caption_noise : settings->name_noise,
+               clip_random_key (settings->seed ^ 0x6e6f697365, trainer->step,
+                                caption ? batch->position[i] : first + i - batch->n));
+  }
+  return noisy;
+}
+
+/* @extra rows follow the batch's own. @clean: their pooled features without noise, NULL where the trunk learns. */
 static ClipRows
-text_rows (ClipTrainer *trainer, const ClipBatch *batch, const ClipGuideTexts *extra)
+text_rows (ClipTrainer *trainer, const ClipBatch *batch, const ClipGuideTexts *extra,
+           const float **clean)
 {
   const int n = batch->n + extra->n, length = MAX (batch->length, extra->length);
   const gint32 pad = clip_tokenizer_get_pad (trainer->origin->tokenizer);
@@ -282,32 +327,18 @@ text_rows (ClipTrainer *trainer, const ClipBatch *batch, const ClipGuideTexts *e
     for (int i = 0; i < length; i++)
       tokens[(gsize) b * length + i] = i < long_ ? from[i] : pad;
   }
+  *clean = NULL;
   if (!trainer->memo)
     return (ClipRows){ n, n, tokens, length * sizeof *tokens, length, NULL };
   float *pooled = clip_tape_floats (trainer->tape, (gsize) n * trainer->student->text.width);
   clip_memo_pool (trainer->memo, trainer->tape, pooled, tokens, n, length);
-  return (ClipRows){ n, 0, NULL, 0, length, pooled };
-}
-
-/* A normal number for each, of a standard deviation relative to the root mean square of its row. */
-static void
-add_noise (ClipTrainer *trainer, float *x, const int *position, int rows, int width)
-{
-  const double noise = trainer->settings->text_noise;
-  for (int r = 0; r < rows && noise > 0; r++, x += width) {
-    guint64 state =
-        clip_random_key (trainer->settings->seed ^ 0x6e6f697365, trainer->step, position[r]);
-    double square = 0;
-    for (int i = 0; i < width; i++)
-      square += (double) x[i] * x[i];
-    const double deviation = noise * sqrt (square / width);
-    for (int i = 0; i < width; i++)
-      x[i] += (float) (deviation * clip_random_normal (&state));
-  }
+  *clean = pooled;
+  return (ClipRows){ n, 0, NULL, 0, length, add_text_noise (trainer, pooled, batch, n) };
 }
 
 typedef struct {
   ClipPass image, text;
+  const float *clean_text;          /* pooled; NULL: the text trunk learns */
   float *d_image, *d_text;          /* of features */
   float *d_pooled, *d_image_pooled; /* of pooled features of texts, of images; NULL: none */
   double d_scale;
@@ -407,22 +438,27 @@ all_losses (ClipTrainer *trainer, Pass *pass, const ClipBatch *batch, const Clip
                             pass->d_text,
                             pass->d_pooled,
                             pass->d_image_pooled,
-                            *trainer->student->logit_scale->value };
+                            *trainer->student->logit_scale->value,
+                            NULL,
+                            pass->clean_text };
   guided.clean = clip_guide_pool_clean (trainer->guide, &guided);
   ClipContrastResult classifier = { 0 }, teacher = { 0 };
   if (!captions_loss (trainer, pass, batch, report, error) ||
       !clip_guide_classify (trainer->guide, &classifier, &guided, error) ||
-      !clip_guide_anchor (trainer->guide, &report->anchor, &guided, error) ||
+      !clip_guide_anchor_names (trainer->guide, &report->anchor_names, &guided, error) ||
+      !clip_guide_anchor_captions (trainer->guide, &report->anchor_captions, &guided, error) ||
       !clip_guide_teach (trainer->guide, &teacher, &guided, error) ||
       !clip_guide_keep (trainer->guide, &report->keep_text, &guided, error) ||
       !clip_guide_keep_image (trainer->guide, &report->keep_image, &guided, error))
     return FALSE;
   report->classifier = classifier.loss;
   report->teacher = teacher.loss;
-  report->loss +=
-      settings->classifier.weight * classifier.loss + settings->classifier.anchor * report->anchor +
-      settings->teacher.weight * teacher.loss + settings->keep_text * report->keep_text +
-      settings->keep_image * report->keep_image;
+  report->loss += settings->classifier.weight * classifier.loss +
+                  settings->anchor.names * report->anchor_names +
+                  settings->anchor.captions * report->anchor_captions +
+                  settings->teacher.weight * teacher.loss +
+                  settings->keep_text * report->keep_text +
+                  settings->keep_image * report->keep_image;
   pass->d_scale += settings->classifier.weight * classifier.d_logit_scale +
                    settings->teacher.weight * teacher.d_logit_scale;
   return TRUE;
@@ -462,12 +498,14 @@ find_gradients (ClipTrainer *trainer, const ClipBatch *batch, ClipStep *report, 
   };
   const ClipGuideTexts extra =
       clip_guide_draw (trainer->guide, tape, trainer->step, clip_ranks_get_rank (trainer->ranks));
-  const ClipRows texts = text_rows (trainer, batch, &extra);
+  const float *clean_text;
+  const ClipRows texts = text_rows (trainer, batch, &extra, &clean_text);
 
   clip_parameters_zero_gradients (parameters);
   Pass pass = {
     .image = clip_side_forward (&student->image, tape, &images, micro),
     .text = clip_side_forward (&student->text, tape, &texts, micro),
+    .clean_text = clean_text,
     .d_image = clip_tape_zeros (tape, (gsize) images.n * E),
     .d_text = clip_tape_zeros (tape, (gsize) texts.n * E),
     .d_pooled = clip_guide_keeps (trainer->guide)
@@ -477,7 +515,6 @@ find_gradients (ClipTrainer *trainer, const ClipBatch *batch, ClipStep *report, 
                           ? clip_tape_zeros (tape, (gsize) images.n * student->image.width)
                           : NULL,
   };
-  add_noise (trainer, pass.text.features, batch->position, batch->n, E);
   if (!all_losses (trainer, &pass, batch, &extra, report, error))
     return FALSE;
   clip_side_backward (&student->text, tape, &pass.text, pass.d_text, pass.d_pooled);

@@ -16,9 +16,9 @@ typedef struct _ClipTrainer ClipTrainer;
 
 /* What a step was. Of all ranks, but for the seconds. */
 typedef struct {
-  int step; /* from 1 */
-  double loss, captions, classifier, anchor, teacher, keep_text,
-      keep_image;         /* the weighted sum, and its parts */
+  int step;    /* from 1 */
+  double loss; /* the weighted sum of */
+  double captions, classifier, anchor_names, anchor_captions, teacher, keep_text, keep_image;
   double accuracy;        /* share of images whose best caption is their own */
   double logit_scale;     /* after the step, not its logarithm */
   double rate;            /* factor of all learning rates, 0 … 1 */
