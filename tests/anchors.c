@@ -190,7 +190,7 @@ test_kinds (void)
     }
     same += decide (logits) / 3 == decide (found) / 3;
   }
-  g_assert_cmpfloat (same / (double) N, >, .75); /* of four kinds */
+  g_assert_cmpfloat (same / (double) N, >, .5); /* chance: one of four */
 }
 
 /* With fewer directions, more is lost the fewer there are. */

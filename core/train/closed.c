@@ -192,7 +192,7 @@ clip_closed_head_new (ClipTape *tape, const ClipPooledClassifier *classifier, co
     all += MAX (closed.square[r], 0);
   for (int r = 0; r < MIN (embed_dim - 2, K); r++) {
     const double square = closed.square[K - 1 - r];
-    if (!(square > 1e-9 * all)) /* below what float32 products can tell from 0 */
+    if (!(square > 1e-6 * closed.square[K - 1])) /* below what float32 products can tell from 0 */
       break;
     add_direction (head, &closed, r, tape);
     kept += square;

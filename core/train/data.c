@@ -307,6 +307,10 @@ load_sources (ClipData *data, const ClipDataConfig *config, GError **error)
     data->n_broken += source->set->n_broken;
     first += source->n;
 
+    if (source->set->width && config->width && source->set->width != config->width)
+      return clip_fail (error, CLIP_ERROR_TENSOR,
+                        "%s: features are %d wide, expected %d as the image trunk's",
+                        source->set->name, source->set->width, config->width);
     /* pixels are one array, and so are features */
     int *shared = source->set->width ? &data->width : &data->size;
     const int own = source->set->width ? source->set->width : source->set->augment.size;

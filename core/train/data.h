@@ -67,6 +67,7 @@ typedef struct {
   gboolean clean; /* ClipBatch.clean is wanted */
   guint64 seed;
   int workers; /* decoding threads; 0: one for each processor */
+  int width;   /* W that features must have; 0: any */
 } ClipDataConfig;
 
 /* Reads the indices of all sets. @warning is called for each broken sample ("SHARD: KEY: …", at most once each). */

@@ -179,6 +179,7 @@ make_data (ClipTrainer *trainer, GError **error)
     .seed = settings->seed,
     .clean = settings->keep_image > 0 && trainer->student->image.trunk_learns,
     .workers = settings->workers,
+    .width = trainer->student->image.width,
   };
   trainer->data =
       clip_data_new (&data, trainer->ranks, trainer->warning, trainer->user_data, error);
