@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "core/train/anchors.h"
-#include "core/train/contrast.h"
 #include "core/train/moments.h"
 #include "core/train/product.h"
 
@@ -19,32 +18,31 @@ typedef struct {
   float *cross;  /* [E, T] Σ image y */
 } Fit;
 
-/* y[rows, T] */
+/* y[rows, T] = log Σ_{c ∈ S} exp (l_c - most) + most - mean l_c; what is below the smallest float is as good as not there. */
 static void
 find_targets (const Fit *fit, ClipTape *tape, float *y, const float *features, int rows)
 {
   const ClipPooledClassifier *classifier = fit->classifier;
   const int K = classifier->classes, W = classifier->width, T = fit->n_texts;
-  float *logits = clip_tape_floats (tape, (gsize) rows * K);
-  g_autofree double *level = g_new0 (double, rows); /* log Σ_c exp l_c - mean l_c */
-  clip_product_nt (tape, logits, K, features, W, classifier->weight->data, W,
-                   classifier->bias->data, rows, K, W, FALSE);
+  float *p = clip_tape_floats (tape, (gsize) rows * K);
+  double *level = clip_tape_take (tape, rows * sizeof *level); /* most - mean */
+  clip_product_nt (tape, p, K, features, W, classifier->weight->data, W, classifier->bias->data,
+                   rows, K, W, FALSE);
   for (int i = 0; i < rows; i++) {
-    const float *l = logits + (gsize) i * K;
-    double most = l[0], mean = 0, sum = 0;
+    float *l = p + (gsize) i * K, most = l[0];
+    double sum = 0;
     for (int c = 0; c < K; c++) {
       most = MAX (most, l[c]);
-      mean += l[c] / (double) K;
+      sum += l[c];
     }
     for (int c = 0; c < K; c++)
-      sum += exp (l[c] - most);
-    level[i] = most + log (sum) - mean;
+      l[c] = expf (l[c] - most);
+    level[i] = most - sum / K;
   }
-  clip_softmax_rows (tape, logits, rows, K, 1);
-  clip_names_targets (fit->names, y, logits, rows, fit->texts, T);
-  for (int i = 0; i < rows; i++)
+  clip_names_targets (fit->names, y, p, rows, fit->texts, T);
+  for (gsize i = 0; i < (gsize) rows; i++)
     for (int t = 0; t < T; t++)
-      y[(gsize) i * T + t] = logf (MAX (y[(gsize) i * T + t], 1e-30f)) + (float) level[i];
+      y[i * T + t] = logf (MAX (y[i * T + t], 1e-30f)) + (float) level[i];
 }
 
 static void

@@ -68,7 +68,7 @@ solve_rows (float *x, const float *v, const float *l, gsize n)
 }
 
 typedef struct {
-  int classes, width, rank;
+  int classes, width;
   float *mean;    /* [W] */
   float *l;       /* [W, W] */
   float *centred; /* [K, W] */

@@ -142,10 +142,12 @@ correlate (ClipGoals *goals, ClipTape *tape, const ClipGoalsConfig *config, int 
   g_autoptr (GArray) owner = g_array_new (FALSE, FALSE, sizeof (int));
   Pairs pairs = { config, tape, set, captions, owner };
   list_captions (&pairs);
-  if (set->width != goals->head->width || captions->len < 2)
-    return clip_fail (error, CLIP_ERROR_CONFIG,
-                      "%s: data.%d.anchor needs features (or a cache) and captions of them",
-                      config->settings->path, index);
+  if (set->width != goals->head->width || set->samples->len < 2 || captions->len < 2)
+    return clip_fail (
+        error, CLIP_ERROR_CONFIG,
+        "%s: data.%d.anchor needs features (or a cache) of two pictures at least, and "
+        "captions of them",
+        config->settings->path, index);
   const ClipTapeMark mark = clip_tape_mark (tape);
   const float *text = encode_captions (&pairs, progress, data),
               *image = embed_images (&pairs, goals->head);
@@ -202,13 +204,18 @@ clip_goals_has_set (const ClipGoals *goals, int set)
 }
 
 void
-clip_goals_find_caption (const ClipGoals *goals, ClipTape *tape, float *goal, int set,
-                         const float *text)
+clip_goals_find_captions (const ClipGoals *goals, ClipTape *tape, float *goal, int set,
+                          const float *text, int n)
 {
-  const int E = goals->embed_dim;
-  clip_correlation_run (goals->correlations[set], tape, goal, text, 1);
-  for (int e = 0; e < E - 2; e++)
-    goal[e] *= sqrtf (1 - PAD * PAD);
-  goal[E - 2] = 0;
-  goal[E - 1] = PAD;
+  const ClipTapeMark mark = clip_tape_mark (tape);
+  const int E = goals->embed_dim, D = E - 2;
+  float *direction = clip_tape_floats (tape, (gsize) n * D);
+  clip_correlation_run (goals->correlations[set], tape, direction, text, n);
+  for (int i = 0; i < n; i++, goal += E, direction += D) {
+    for (int d = 0; d < D; d++)
+      goal[d] = sqrtf (1 - PAD * PAD) * direction[d];
+    goal[D] = 0;
+    goal[D + 1] = PAD;
+  }
+  clip_tape_release (tape, mark);
 }

@@ -32,6 +32,6 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (ClipGoals, clip_goals_free)
 const float *clip_goals_get_name (const ClipGoals *goals, guint text);
 /* Whether captions of set @set have goals. */
 gboolean clip_goals_has_set (const ClipGoals *goals, int set);
-/* goal[E], of length 1, of a caption whose pooled features are @text [V] */
-void clip_goals_find_caption (const ClipGoals *goals, ClipTape *tape, float *goal, int set,
-                              const float *text);
+/* goal[n, E], of length 1 each, of captions whose pooled features are text[n, V] */
+void clip_goals_find_captions (const ClipGoals *goals, ClipTape *tape, float *goal, int set,
+                               const float *text, int n);

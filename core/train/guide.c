@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "core/train/guide.h"
 #include "core/base/error.h"
+#include "core/model/layers.h"
 #include "core/model/tower.h"
 #include "core/text/tokenizer.h"
 #include "core/train/contrast.h"
 #include "core/train/distill.h"
 #include "core/train/goals.h"
+#include "core/train/layers.h"
 #include "core/train/product.h"
 #include "core/train/random.h"
 
@@ -219,7 +221,7 @@ draw_names (const ClipGuide *guide, ClipGuideTexts *drawn, guint64 *state)
       sharp[CLIP_NAME_KINDS] = { [CLIP_NAME] = share[CLIP_NAME], [CLIP_GLOSS] = share[CLIP_GLOSS] },
       kinds[CLIP_NAME_KINDS] = { [CLIP_HYPERNYM] = 1 };
   drawn->n_contrast = drawn->n;
-  if (!guide->goals) {
+  if (guide->settings->anchor.names == 0) {
     clip_names_draw (guide->names, drawn->texts, drawn->n, share, state);
     return;
   }
@@ -305,17 +307,14 @@ static gboolean
 pull (const ClipGuide *guide, double *loss, const ClipGuideBatch *batch, const Pulled *pulled,
       float weight, GError **error)
 {
-  const gsize E = guide->embed_dim, n = pulled->n;
+  const int E = guide->embed_dim, n = pulled->n;
   ClipTape *tape = batch->tape;
-  float *text = clip_tape_floats (tape, n * E), *d_text = clip_tape_zeros (tape, n * E);
-  for (gsize i = 0; i < n; i++)
-    memcpy (text + i * E, batch->text->features + pulled->rows[i] * E, E * sizeof *text);
-  if (!clip_stay_close (loss, tape, batch->ranks, text, pulled->goal, n, (int) E, weight, d_text,
-                        error))
+  float *text = clip_tape_floats (tape, (gsize) n * E),
+        *d_text = clip_tape_zeros (tape, (gsize) n * E);
+  clip_gather_rows (text, batch->text->features, pulled->rows, n, E);
+  if (!clip_stay_close (loss, tape, batch->ranks, text, pulled->goal, n, E, weight, d_text, error))
     return FALSE;
-  for (gsize i = 0; i < n; i++)
-    for (gsize e = 0; e < E; e++)
-      batch->d_text[pulled->rows[i] * E + e] += d_text[i * E + e];
+  clip_train_scatter_rows (tape, batch->d_text, d_text, pulled->rows, n, E);
   return TRUE;
 }
 
@@ -347,12 +346,20 @@ clip_guide_anchor_captions (ClipGuide *guide, double *loss, const ClipGuideBatch
   if (weight == 0)
     return TRUE;
   Pulled pulled = pulled_new (batch->tape, data->n, E);
-  for (int b = 0; b < data->n; b++)
-    if (clip_goals_has_set (guide->goals, data->set[b])) {
-      clip_goals_find_caption (guide->goals, batch->tape, pulled.goal + pulled.n * E, data->set[b],
-                               batch->clean_text + b * V);
-      pulled.rows[pulled.n++] = b;
-    }
+  float *text = clip_tape_floats (batch->tape, data->n * V);
+  for (int set = 0; set < guide->settings->n_sets; set++) {
+    const int first = pulled.n;
+    if (!clip_goals_has_set (guide->goals, set))
+      continue;
+    for (int b = 0; b < data->n; b++)
+      if (data->set[b] == set)
+        pulled.rows[pulled.n++] = b;
+    if (pulled.n == first)
+      continue;
+    clip_gather_rows (text, batch->clean_text, pulled.rows + first, pulled.n - first, (int) V);
+    clip_goals_find_captions (guide->goals, batch->tape, pulled.goal + first * E, set, text,
+                              pulled.n - first);
+  }
   return pull (guide, loss, batch, &pulled, weight, error);
 }
 

@@ -25,6 +25,10 @@ open_set (ClipRedraw *redraw, int index, ClipTape *tape, GError **error)
   g_autoptr (GArray) features = clip_pooled_read (set->virtual.like, redraw->width, error);
   if (!features)
     return FALSE;
+  if (features->len < 2)
+    return clip_fail (error, CLIP_ERROR_CONFIG,
+                      "%s: data.%d.virtual.like has %u features, expected at least 2",
+                      redraw->settings->path, index, features->len);
   const ClipVirtualConfig config = { { set->virtual.strength[0], set->virtual.strength[1] },
                                      set->virtual.noise };
   redraw->classes[index] = classifier->classes;

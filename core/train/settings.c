@@ -152,7 +152,7 @@ static const ClipSetting share_rows[] = {
   { "name", CLIP_DOUBLE, AT (classifier.share[CLIP_NAME]), "0.7", 0, 1, "share",
     "Names of classes" },
   { "hypernym", CLIP_DOUBLE, AT (classifier.share[CLIP_HYPERNYM]), "0.2", 0, 1, "share",
-    "Names of kinds of them" },
+    "Names of kinds of them; with `loss.anchor.names` these are drawn to their points alone" },
   { "gloss", CLIP_DOUBLE, AT (classifier.share[CLIP_GLOSS]), "0.1", 0, 1, "share", "Definitions" },
   { 0 },
 };

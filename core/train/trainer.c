@@ -13,11 +13,13 @@
  */
 #include "core/train/trainer.h"
 #include "core/base/error.h"
+#include "core/model/layers.h"
 #include "core/model/tower.h"
 #include "core/text/tokenizer.h"
 #include "core/train/cache.h"
 #include "core/train/distill.h"
 #include "core/train/guide.h"
+#include "core/train/layers.h"
 #include "core/train/memo.h"
 #include "core/train/student.h"
 #include "core/train/random.h"
@@ -356,22 +358,6 @@ caption_rows (ClipTrainer *trainer, const ClipBatch *batch, int *own)
   return n;
 }
 
-/* y[i] = x[rows[i]], or back: y[rows[i]] += x[i] */
-static void
-pick_rows (float *y, const float *x, const int *rows, int n, gsize width)
-{
-  for (int i = 0; i < n; i++)
-    memcpy (y + i * width, x + rows[i] * width, width * sizeof *y);
-}
-
-static void
-add_rows (float *y, const float *x, const int *rows, int n, gsize width)
-{
-  for (int i = 0; i < n; i++)
-    for (gsize c = 0; c < width; c++)
-      y[rows[i] * width + c] += x[i * width + c];
-}
-
 static gboolean
 captions_loss (ClipTrainer *trainer, Pass *pass, const ClipBatch *batch, ClipStep *report,
                GError **error)
@@ -395,8 +381,8 @@ captions_loss (ClipTrainer *trainer, Pass *pass, const ClipBatch *batch, ClipSte
     text = clip_tape_floats (tape, (gsize) B * E);
     d_image = clip_tape_zeros (tape, (gsize) B * E);
     d_text = clip_tape_zeros (tape, (gsize) B * E);
-    pick_rows (image, pass->image.features, rows, B, E);
-    pick_rows (text, pass->text.features, rows, B, E);
+    clip_gather_rows (image, pass->image.features, rows, B, E);
+    clip_gather_rows (text, pass->text.features, rows, B, E);
   }
   const ClipContrast contrast = {
     .images = B,
@@ -414,8 +400,8 @@ captions_loss (ClipTrainer *trainer, Pass *pass, const ClipBatch *batch, ClipSte
   if (!clip_contrast (&result, tape, trainer->ranks, &contrast, weight, d_image, d_text, error))
     return FALSE;
   if (!all) {
-    add_rows (pass->d_image, d_image, rows, B, E);
-    add_rows (pass->d_text, d_text, rows, B, E);
+    clip_train_scatter_rows (tape, pass->d_image, d_image, rows, B, E);
+    clip_train_scatter_rows (tape, pass->d_text, d_text, rows, B, E);
   }
   report->captions = result.loss;
   report->accuracy = result.accuracy;

@@ -8,6 +8,7 @@
 The file also holds classifier.weight [1000, 1280] and classifier.bias [1000]. Needs PyTorch, which alone reads the .pth.
 """
 import importlib.util
+import math
 import os
 import sys
 
@@ -27,8 +28,8 @@ OTHERS = {
 
 def place_blocks(n):
     """Of block 0 … n - 1: its stage and its place there."""
-    for depth in (1.0, 1.1, 1.2, 1.4, 1.8):
-        repeats = [r if i in (0, 6) else -(-int(r * depth * 10) // 10) for i, r in enumerate(STAGES)]
+    for depth in (1.0, 1.2, 1.4, 1.8):  # Lite1's 1.1 gives what Lite2's 1.2 does
+        repeats = [r if i in (0, 6) else math.ceil(r * depth) for i, r in enumerate(STAGES)]
         if sum(repeats) == n:
             return [(stage, i) for stage, r in enumerate(repeats) for i in range(r)]
     sys.exit(f"{n} blocks: no EfficientNet-Lite has as many")
