@@ -14,8 +14,9 @@
 #include <math.h>
 #include <string.h>
 
-/* A tower as it was in the beginning; NULLs where it is not kept. */
+/* A tower as it was in the beginning, or another one that is to be kept; NULLs where none is. */
 typedef struct {
+  ClipOrigin *origin; /* NULL: the one of the training itself */
   ClipParameters *parameters;
   ClipTrunk *trunk;
 } Before;
@@ -119,12 +120,35 @@ keep (Before *before, const ClipOrigin *origin, ClipPart part, GError **error)
   return clip_parameters_finish (before->parameters, error);
 }
 
+/* loss.keep_image_of has the place of init.image. */
+static gboolean
+keep_image (ClipGuide *guide, GError **error)
+{
+  const ClipOrigin *origin = guide->origin;
+  if (guide->settings->keep_image_of) {
+    ClipSettings settings = *guide->settings;
+    settings.init_image = settings.keep_image_of;
+    g_autoptr (GPtrArray) warnings = g_ptr_array_new_with_free_func (g_free);
+    origin = guide->image.origin = clip_origin_new (&settings, warnings, error);
+    if (!origin)
+      return FALSE;
+  }
+  if (!keep (&guide->image, origin, CLIP_PART_IMAGE, error))
+    return FALSE;
+  return guide->image.trunk->width == guide->image_width ||
+         clip_fail (error, CLIP_ERROR_CONFIG,
+                    "%s: loss.keep_image_of is %s, which gives %d numbers, expected the %d of %s",
+                    guide->settings->path, guide->settings->keep_image_of,
+                    guide->image.trunk->width, guide->image_width, guide->settings->init_image);
+}
+
 static void
 before_clear (Before *before)
 {
   if (before->trunk)
     before->trunk->free (before->trunk);
   clip_parameters_free (before->parameters);
+  clip_origin_free (before->origin);
 }
 
 ClipGuide *
@@ -145,7 +169,7 @@ clip_guide_new (const ClipGuideConfig *config, GError **error)
       (has_goals && !open_goals (guide, config, error)) ||
       (settings->teacher.model && !open_teacher (guide, error)) ||
       (keeps && !keep (&guide->text, guide->origin, CLIP_PART_TEXT, error)) ||
-      (keeps_image && !keep (&guide->image, guide->origin, CLIP_PART_IMAGE, error)))
+      (keeps_image && !keep_image (guide, error)))
     return NULL;
   return g_steal_pointer (&guide);
 }

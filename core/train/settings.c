@@ -229,6 +229,9 @@ static const ClipSetting loss_rows[] = {
   { "keep_image", CLIP_FLOAT, AT (keep_image), "0", 0, CLIP_MANY, "times the loss over captions",
     "Weight of the distance of pictures' pooled features from those that the image tower gave at "
     "the beginning for the same crops without low, blur, colour and grey" },
+  { "keep_image_of", CLIP_MODEL, AT (keep_image_of), NULL,
+    .help = "An image tower as init.image: what it gives is kept instead; for going on with a tower "
+            "that was tuned to stay near this one" },
   { 0 },
 };
 static const ClipSection loss = { loss_rows };
@@ -361,6 +364,8 @@ check (const ClipSettings *settings, GError **error)
     { (settings->caption_noise > 0 || settings->name_noise > 0) &&
           settings->freeze_text != G_MAXINT,
       "loss.text_noise is for a frozen text tower: freeze.text is to be \"all\"" },
+    { settings->keep_image_of && !joined,
+      "loss.keep_image_of needs init.image and init.text: towers" },
     { settings->eval.shards && !settings->eval.classes, "eval.classes is missing" },
   };
   for (guint i = 0; i < G_N_ELEMENTS (rules); i++)

@@ -72,6 +72,7 @@ typedef struct {
     float weight;
   } teacher;
   float keep_text, keep_image;
+  char *keep_image_of; /* NULL: of the tower that training begins with */
 
   int checkpoint_every, keep, log_every, threads, workers;
   struct {
