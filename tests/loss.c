@@ -20,6 +20,7 @@ typedef struct {
   int n_keys;               /* distinct ones; 0: all different */
   double logit_scale, image_weight, text_weight;
   gboolean strangers; /* some images and texts have no partner */
+  gboolean absent;    /* some are not there */
 } Case;
 
 static const Case cases[] = {
@@ -27,6 +28,7 @@ static const Case cases[] = {
   { "equal captions", KEYS, 18, 18, 7, 4, 2, 0.5, 0.5 },
   { "more texts", KEYS, 6, 24, 16, 5, 3, 0.5, 0.5 },
   { "without partner", KEYS, 12, 18, 6, 7, 2, 0.5, 0.5, TRUE },
+  { "not there", KEYS, 12, 18, 6, 7, 2, 0.5, 0.5, FALSE, TRUE },
   { "hot", KEYS, 12, 12, 8, 0, 4.6051702, 0.5, 0.5 },
   { "images only", KEYS, 12, 12, 8, 6, 2, 1, 0 },
   { "texts mostly", KEYS, 12, 12, 8, 6, 2, 0.25, 0.75 },
@@ -99,6 +101,8 @@ make_whole (const Case *c, int ranks)
     w.text_key[i] = c->n_keys ? i * 5 % c->n_keys : i;
   for (int i = 0; i < c->images * c->texts; i++)
     w.soft[i] = fmax (0, noise (&state));
+  if (c->absent)
+    w.image_key[4] = w.image_key[11] = w.text_key[0] = w.text_key[5] = w.text_key[17] = CLIP_NO_KEY;
   if (c->strangers) {
     w.image_key[1] = 1000;
     w.text_key[2] = w.text_key[11] = 2000;
@@ -152,6 +156,8 @@ truth (const Whole *w, int b, int n)
   const Case *c = w->c;
   switch (c->kind) {
   case KEYS:
+    if (w->image_key[b] == CLIP_NO_KEY || w->text_key[n] == CLIP_NO_KEY)
+      return -1;
     return w->image_key[b] == w->text_key[n];
   case SOFT:
     if (b / (c->images / w->ranks) != n / (c->texts / w->ranks))

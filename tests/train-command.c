@@ -302,7 +302,11 @@ test_ranks (void)
     g_test_skip ("no mpirun, or built without MPI");
     return;
   }
-  const char *const more[] = { "steps=10", NULL };
+  /* a set without captions: processes have unequal numbers of pairs */
+  const char *const more[] = { "steps=10",
+                               "data=[{\"shards\": \"shard.tar\"}, {\"shards\": \"shard.tar\", "
+                               "\"captions\": false, \"weight\": 0.6}]",
+                               NULL };
   g_auto (Result) one = run (NULL, "one", more);
   g_auto (Result) two = run (
       "ASAN_OPTIONS=detect_leaks=0 exec mpirun --allow-run-as-root --oversubscribe -n 2 \"$@\"",

@@ -20,7 +20,8 @@
 #define STRIP ((gsize) 1 << 22) /* floats of a strip, as long as it has a few rows */
 #define MIN_ROWS 16
 #define MAX_ROWS 1024
-#define GRAIN 8 /* rows of a task */
+#define GRAIN 8   /* rows of a task */
+#define FAR -1e9f /* the cosine of what is not there: its share of a softmax is 0 */
 
 /* ---------------------------------------------------------------------------------- normalisation */
 
@@ -112,6 +113,7 @@ typedef struct {
   const ClipKernels *kernels;
   float *logits; /* [rows, cols]: cosines, then g */
   const float *targets;
+  const guint8 *absent; /* [cols]; NULL: none */
   int cols;
   float scale;
   double weight; /* of a row, without s */
@@ -126,6 +128,8 @@ score_row (const Strip *s, int row)
   const float *p = s->targets + (gsize) row * s->cols;
   int best = 0;
   float truest = 0;
+  for (int i = 0; s->absent && i < s->cols; i++)
+    c[i] = s->absent[i] ? FAR : c[i];
   for (int i = 0; i < s->cols; i++) {
     best = c[i] > c[best] ? i : best;
     truest = MAX (truest, p[i]);
@@ -166,6 +170,7 @@ run_direction (ClipTape *tape, const Side *a, const Side *b, int width, const Cl
     .kernels = tape->kernels,
     .logits = clip_tape_floats (tape, (gsize) most * b->n_all),
     .targets = p,
+    .absent = targets->absent[direction],
     .cols = b->n_all,
     .scale = scale,
     .weight = weight,

@@ -240,20 +240,21 @@ fill_template (char *const *templates, const char *text, guint64 *state)
 static void
 draw_names (const ClipGuide *guide, ClipGuideTexts *drawn, guint64 *state)
 {
-  const double *share = guide->settings->classifier.share;
-  const double
-      sharp[CLIP_NAME_KINDS] = { [CLIP_NAME] = share[CLIP_NAME], [CLIP_GLOSS] = share[CLIP_GLOSS] },
-      kinds[CLIP_NAME_KINDS] = { [CLIP_HYPERNYM] = 1 };
+  const ClipNamesDraw *all = &guide->settings->classifier.draw;
   drawn->n_contrast = drawn->n;
   if (guide->settings->anchor.names == 0) {
-    clip_names_draw (guide->names, drawn->texts, drawn->n, share, state);
+    clip_names_draw (guide->names, drawn->texts, drawn->n, all, state);
     return;
   }
-  const double rest = sharp[CLIP_NAME] + sharp[CLIP_GLOSS], all = rest + share[CLIP_HYPERNYM];
-  drawn->n_contrast = all > 0 ? (int) lround (drawn->n * rest / all) : drawn->n;
-  clip_names_draw (guide->names, drawn->texts, drawn->n_contrast, sharp, state);
+  ClipNamesDraw sharp = *all;
+  sharp.share[CLIP_HYPERNYM] = 0;
+  const ClipNamesDraw kinds = { .share = { [CLIP_HYPERNYM] = 1 } };
+  const double rest = sharp.share[CLIP_NAME] + sharp.share[CLIP_GLOSS],
+               sum = rest + all->share[CLIP_HYPERNYM];
+  drawn->n_contrast = sum > 0 ? (int) lround (drawn->n * rest / sum) : drawn->n;
+  clip_names_draw (guide->names, drawn->texts, drawn->n_contrast, &sharp, state);
   clip_names_draw (guide->names, drawn->texts + drawn->n_contrast, drawn->n - drawn->n_contrast,
-                   kinds, state);
+                   &kinds, state);
 }
 
 ClipGuideTexts

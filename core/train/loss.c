@@ -2,7 +2,7 @@
 /*
  * Targets of the contrastive loss from keys or from a matrix; contrast.c has the loss itself.
  *
- *   keys   p = 1/k where the keys are equal, k of them
+ *   keys   p = 1/k where the keys are equal, k of them; 0 where there is no key
  *   soft   p = Y / Σ Y of the row, of the column
  */
 #include "core/train/loss.h"
@@ -14,8 +14,9 @@
 
 /* Where each key is: the first place and, from each place, the next with the same key. */
 typedef struct {
-  GHashTable *first; /* key → place + 1 */
+  GHashTable *first; /* key → place + 1; without CLIP_NO_KEY */
   int *next;         /* [n]: -1: none */
+  guint8 *absent;    /* [n]: CLIP_NO_KEY; NULL: none */
   int n;
 } Places;
 
@@ -30,8 +31,15 @@ index_keys (Places *places, ClipTape *tape, const guint64 *keys, int n)
 {
   places->first = g_hash_table_new (g_int64_hash, g_int64_equal);
   places->next = clip_tape_take (tape, n * sizeof (int));
+  places->absent = NULL;
   places->n = n;
   for (int i = n - 1; i >= 0; i--) {
+    if (keys[i] == CLIP_NO_KEY) {
+      if (!places->absent)
+        places->absent = memset (clip_tape_take (tape, n), 0, n);
+      places->absent[i] = 1;
+      continue;
+    }
     places->next[i] =
         GPOINTER_TO_INT (g_hash_table_lookup (places->first, (gpointer) (keys + i))) - 1;
     g_hash_table_insert (places->first, (gpointer) (keys + i), GINT_TO_POINTER (i + 1));
@@ -84,6 +92,7 @@ contrast_keys (ClipContrastResult *result, ClipTape *tape, ClipRanks *ranks, con
   index_keys (&t.all[CLIP_OF_TEXTS], tape, images, n * c->images);
   const int rows[2] = { c->images, c->texts };
   for (int d = 0; d < 2; d++) {
+    t.parent.absent[d] = t.all[d].absent;
     for (int i = 0; i < rows[d]; i++)
       t.parent.n[d] += first_place (&t.all[d], t.own[d] + i) >= 0;
   }

@@ -14,6 +14,10 @@
 #include "core/train/ranks.h"
 #include "core/train/tape.h"
 
+/* The key of a row that is not there: it has no targets and is nobody's negative. Ranks with fewer pairs than others fill up
+ * with such rows of zeros. */
+#define CLIP_NO_KEY G_MAXUINT64
+
 typedef struct {
   int images, texts, embed_dim; /* B, N: of this rank */
   const float *image, *text;    /* [B, E], [N, E]: not normalised */

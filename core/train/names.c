@@ -186,13 +186,6 @@ pick (const GArray *texts, guint64 *state)
   return g_array_index (texts, guint, clip_random_below (state, texts->len));
 }
 
-void
-clip_names_draw_of (const ClipNames *names, guint *texts, const int *classes, int n, guint64 *state)
-{
-  for (int i = 0; i < n; i++)
-    texts[i] = pick (names->of[CLIP_NAME]->pdata[classes[i]], state);
-}
-
 static ClipNameKind
 draw_kind (const double share[CLIP_NAME_KINDS], guint64 *state)
 {
@@ -206,20 +199,45 @@ draw_kind (const double share[CLIP_NAME_KINDS], guint64 *state)
   return CLIP_NAME_KINDS - 1;
 }
 
+static guint
+pick_name (const GArray *texts, double first, guint64 *state)
+{
+  return clip_random_double (state) < first ? g_array_index (texts, guint, 0) : pick (texts, state);
+}
+
+/* 0 … n - 1 in a random order (Fisher & Yates). */
+static guint *
+draw_order (guint n, guint64 *state)
+{
+  guint *order = g_new0 (guint, n);
+  for (guint i = 0; i < n; i++) {
+    const guint at = clip_random_below (state, i + 1);
+    order[i] = order[at];
+    order[at] = i;
+  }
+  return order;
+}
+
 /* A kind that the class lacks is replaced by a name, which every class has. A text that was drawn before is drawn again;
  * where nearly all are in use, the next free one is taken. */
 void
-clip_names_draw (const ClipNames *names, guint *texts, int n, const double share[CLIP_NAME_KINDS],
+clip_names_draw (const ClipNames *names, guint *texts, int n, const ClipNamesDraw *draw,
                  guint64 *state)
 {
   g_return_if_fail (n <= (int) names->texts->len);
   g_autofree guint8 *used = g_new0 (guint8, names->texts->len);
+  const guint classes = names->n_classes;
+  g_autofree guint *order = draw_order (classes, state); /* of the classes whose names come next */
+  guint named = 0;
   for (int i = 0; i < n; i++) {
     guint text = 0;
     for (int attempt = 0; attempt < 32; attempt++) {
-      const guint class = clip_random_below (state, names->n_classes);
-      const GArray *of = names->of[draw_kind (share, state)]->pdata[class];
-      text = pick (of ? of : names->of[CLIP_NAME]->pdata[class], state);
+      const ClipNameKind kind = draw_kind (draw->share, state);
+      const guint class =
+          kind == CLIP_NAME ? order[named++ % classes] : clip_random_below (state, classes);
+      const GArray *of = kind == CLIP_NAME ? NULL : names->of[kind]->pdata[class];
+      text = of ? pick (of, state)
+                : pick_name (names->of[CLIP_NAME]->pdata[class], draw->first, state);
       if (!used[text])
         break;
     }

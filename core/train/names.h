@@ -19,12 +19,16 @@ guint clip_names_get_n_texts (const ClipNames *names); /* distinct ones */
 /* The class that @text alone is true of; -1: of several. */
 int clip_names_get_only_class (const ClipNames *names, guint text);
 const char *clip_names_get_text (const ClipNames *names, guint text);
-/* Draws @n distinct texts: the kinds with the probabilities given, of a class at random. Deterministic for the generator's state. */
-void clip_names_draw (const ClipNames *names, guint *texts, int n,
-                      const double share[CLIP_NAME_KINDS], guint64 *state);
-/* Draws one name of each class @classes [n] */
-void clip_names_draw_of (const ClipNames *names, guint *texts, const int *classes, int n,
-                         guint64 *state);
+typedef struct {
+  double share[CLIP_NAME_KINDS]; /* probabilities of the kinds, times any factor */
+  double
+      first; /* probability of a class's first name, where not any of its names, this one too, is as good */
+} ClipNamesDraw;
+
+/* Draws @n distinct texts, the kind first, then the class: at random, but of names, no class has two while another has none.
+ * Deterministic for the generator's state. */
+void clip_names_draw (const ClipNames *names, guint *texts, int n, const ClipNamesDraw *draw,
+                      guint64 *state);
 /* y[B, n] as above; p: [B, K] */
 void clip_names_targets (const ClipNames *names, float *y, const float *p, int batch,
                          const guint *texts, int n);

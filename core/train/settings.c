@@ -149,11 +149,12 @@ static const ClipSetting freeze_rows[] = {
 static const ClipSection freeze = { freeze_rows };
 
 static const ClipSetting share_rows[] = {
-  { "name", CLIP_DOUBLE, AT (classifier.share[CLIP_NAME]), "0.7", 0, 1, "share",
+  { "name", CLIP_DOUBLE, AT (classifier.draw.share[CLIP_NAME]), "0.7", 0, 1, "share",
     "Names of classes" },
-  { "hypernym", CLIP_DOUBLE, AT (classifier.share[CLIP_HYPERNYM]), "0.2", 0, 1, "share",
+  { "hypernym", CLIP_DOUBLE, AT (classifier.draw.share[CLIP_HYPERNYM]), "0.2", 0, 1, "share",
     "Names of kinds of them; with `loss.anchor.names` these are drawn to their points alone" },
-  { "gloss", CLIP_DOUBLE, AT (classifier.share[CLIP_GLOSS]), "0.1", 0, 1, "share", "Definitions" },
+  { "gloss", CLIP_DOUBLE, AT (classifier.draw.share[CLIP_GLOSS]), "0.1", 0, 1, "share",
+    "Definitions" },
   { 0 },
 };
 static const ClipSection share = { share_rows };
@@ -167,6 +168,8 @@ static const ClipSetting classifier_rows[] = {
   { "texts", CLIP_INTEGER, AT (classifier.texts), "512", 1, 65536, "texts", "Drawn for each step" },
   { "share", CLIP_SECTION, 0, .section = &share,
     .help = "How many of the texts are of which kind" },
+  { "first", CLIP_DOUBLE, AT (classifier.draw.first), "0.5", 0, 1, "share",
+    "Of names that are the first ones of their class; the rest is any of its names" },
   { "templates", CLIP_TEXTS, AT (classifier.templates), NULL,
     .help = "Texts with one {} that names are put in at random" },
   { "temperature", CLIP_FLOAT, AT (classifier.temperature), "1", 0.01, 100, "factor",
@@ -230,8 +233,9 @@ static const ClipSetting loss_rows[] = {
     "Weight of the distance of pictures' pooled features from those that the image tower gave at "
     "the beginning for the same crops without low, blur, colour and grey" },
   { "keep_image_of", CLIP_MODEL, AT (keep_image_of), NULL,
-    .help = "An image tower as init.image: what it gives is kept instead; for going on with a tower "
-            "that was tuned to stay near this one" },
+    .help =
+        "An image tower as init.image: what it gives is kept instead; for going on with a tower "
+        "that was tuned to stay near this one" },
   { 0 },
 };
 static const ClipSection loss = { loss_rows };

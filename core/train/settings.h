@@ -59,7 +59,7 @@ typedef struct {
   struct {
     char *file, *names, **templates;
     int texts; /* 0: none */
-    double share[CLIP_NAME_KINDS];
+    ClipNamesDraw draw;
     float temperature, weight;
   } classifier;
   struct {

@@ -347,7 +347,7 @@ typedef struct {
   double d_scale;
 } Pass;
 
-/* @own: [n] rows of the batch whose pairs take part in the loss over captions. */
+/* @own: [n] rows of this rank's batch whose pairs take part in the loss over captions. */
 static int
 caption_rows (ClipTrainer *trainer, const ClipBatch *batch, int *own)
 {
@@ -358,6 +358,21 @@ caption_rows (ClipTrainer *trainer, const ClipBatch *batch, int *own)
   return n;
 }
 
+/* The most that a rank has of what this one has @n of. */
+static gboolean
+most_of_ranks (ClipTrainer *trainer, int *most, int n, GError **error)
+{
+  const int n_ranks = clip_ranks_get_n (trainer->ranks);
+  g_autofree int *counts = g_new (int, n_ranks);
+  if (!clip_ranks_gather (trainer->ranks, counts, &n, sizeof n, error))
+    return FALSE;
+  *most = 0;
+  for (int i = 0; i < n_ranks; i++)
+    *most = MAX (*most, counts[i]);
+  return TRUE;
+}
+
+/* Where sets without captions take part, ranks have unequal numbers of pairs: those with fewer have rows that are not there. */
 static gboolean
 captions_loss (ClipTrainer *trainer, Pass *pass, const ClipBatch *batch, ClipStep *report,
                GError **error)
@@ -366,23 +381,29 @@ captions_loss (ClipTrainer *trainer, Pass *pass, const ClipBatch *batch, ClipSte
   const float weight = trainer->settings->captions;
   const int E = trainer->student->config.embed_dim;
   int *rows = clip_tape_take (tape, batch->n * sizeof *rows);
-  const int B = caption_rows (trainer, batch, rows);
-  const gboolean all = B == batch->n;
-  if (weight == 0 || B == 0)
+  const int n = caption_rows (trainer, batch, rows);
+  int B;
+  if (weight == 0)
     return TRUE;
+  if (!most_of_ranks (trainer, &B, n, error))
+    return FALSE;
+  if (B == 0)
+    return TRUE;
+  const gboolean all = n == batch->n;
   guint64 *keys = clip_tape_take (tape, B * sizeof *keys);
   for (int i = 0; i < B; i++)
-    keys[i] = trainer->settings->equal_captions ? batch->text_key[rows[i]]
-                                                : (guint64) batch->position[rows[i]];
+    keys[i] = i >= n                              ? CLIP_NO_KEY
+              : trainer->settings->equal_captions ? batch->text_key[rows[i]]
+                                                  : (guint64) batch->position[rows[i]];
   float *image = pass->image.features, *text = pass->text.features, *d_image = pass->d_image,
         *d_text = pass->d_text;
   if (!all) {
-    image = clip_tape_floats (tape, (gsize) B * E);
-    text = clip_tape_floats (tape, (gsize) B * E);
+    image = clip_tape_zeros (tape, (gsize) B * E);
+    text = clip_tape_zeros (tape, (gsize) B * E);
     d_image = clip_tape_zeros (tape, (gsize) B * E);
     d_text = clip_tape_zeros (tape, (gsize) B * E);
-    clip_gather_rows (image, pass->image.features, rows, B, E);
-    clip_gather_rows (text, pass->text.features, rows, B, E);
+    clip_gather_rows (image, pass->image.features, rows, n, E);
+    clip_gather_rows (text, pass->text.features, rows, n, E);
   }
   const ClipContrast contrast = {
     .images = B,
@@ -400,8 +421,8 @@ captions_loss (ClipTrainer *trainer, Pass *pass, const ClipBatch *batch, ClipSte
   if (!clip_contrast (&result, tape, trainer->ranks, &contrast, weight, d_image, d_text, error))
     return FALSE;
   if (!all) {
-    clip_train_scatter_rows (tape, pass->d_image, d_image, rows, B, E);
-    clip_train_scatter_rows (tape, pass->d_text, d_text, rows, B, E);
+    clip_train_scatter_rows (tape, pass->d_image, d_image, rows, n, E);
+    clip_train_scatter_rows (tape, pass->d_text, d_text, rows, n, E);
   }
   report->captions = result.loss;
   report->accuracy = result.accuracy;
