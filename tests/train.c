@@ -426,6 +426,49 @@ test_cache (void)
   g_auto (Training) training = { 0 };
   ClipTrainer *trainer = training_try (&training, other, &error); /* draws another tower */
   check_error ("other tower", trainer, error, CLIP_ERROR_CONFIG, "cache.safetensors");
+
+  /* as a set of its own, too */
+  const char *set[] = { "freeze.image=all", "data=[{\"features\": \"cache.safetensors\"}]", NULL,
+                        NULL };
+  for (int foreign = 0; foreign < 2; foreign++) {
+    g_autoptr (GError) problem = NULL;
+    g_auto (Training) own = { 0 };
+    set[2] = foreign ? "seed=2" : NULL;
+    trainer = training_try (&own, set, &problem);
+    if (foreign)
+      check_error ("features", trainer, problem, CLIP_ERROR_CONFIG, "features of another model");
+    else
+      g_assert_no_error (problem);
+    clip_trainer_free (trainer);
+  }
+}
+
+static gboolean
+refuse (const char *task, double fraction, gpointer data)
+{
+  ++*(int *) data;
+  return FALSE;
+}
+
+/* What was computed before somebody lost patience is there when the run begins again. */
+static void
+test_cancel (void)
+{
+  const char *cached[] = { "freeze.image=all", "data.0.cache.file=patience.safetensors", NULL };
+  g_autofree char *path = temporary_path ("run.json"),
+                  *part = temporary_path ("patience.safetensors.part");
+  g_autoptr (GError) error = NULL;
+  g_autoptr (ClipRanks) ranks = clip_ranks_new (&error);
+  g_autoptr (ClipSettings) settings = clip_settings_read (path, cached, &error);
+  g_assert_no_error (error);
+  int asked = 0;
+  ClipTrainer *trainer = clip_trainer_new (settings, ranks, NULL, refuse, &asked, &error);
+  check_error ("cancelled", trainer, error, CLIP_ERROR_CANCELLED, "patience.safetensors");
+  g_assert_cmpint (asked, ==, 1);
+  g_assert_true (g_file_test (part, G_FILE_TEST_EXISTS));
+  g_auto (Training) training = { 0 };
+  clip_trainer_free (training_new (&training, cached));
+  g_assert_false (g_file_test (part, G_FILE_TEST_EXISTS));
 }
 
 /* A classifier of the eight colours over the pooled features, and what its classes are called. */
@@ -543,7 +586,13 @@ test_refusals (void)
       CLIP_ERROR_CONFIG, "needs an image head of one matrix [16, 24] and a bias" },
     { "loss.anchor={\"captions\": 1}", CLIP_ERROR_CONFIG,
       "loss.anchor needs loss.classifier and loss.anchor.like" },
-    { "loss.text_noise=0.1", CLIP_ERROR_CONFIG, "loss.text_noise is for a frozen text tower" },
+    { "loss.text_noise=0.1", CLIP_ERROR_CONFIG, "but this one learns: freeze.text" },
+    { "loss={\"classifier\": {\"file\": \"classifier.safetensors\", \"names\": \"names.tsv\"}, "
+      "\"anchor\": {\"captions\": 1, \"like\": [\"classifier.safetensors\"]}}",
+      CLIP_ERROR_CONFIG, "none of data has it" },
+    { "data.0.anchor=true", CLIP_ERROR_CONFIG, "data.0.anchor says for which captions" },
+    { "loss={\"keep_image\": 1, \"keep_image_of\": \"classifier.safetensors\"}", CLIP_ERROR_CONFIG,
+      "loss.keep_image_of needs init.image" },
     { "optimizer.rate=0", CLIP_ERROR_CONFIG, "every part of the model is frozen" },
     { "init={\"model\": \"nowhere\"}", CLIP_ERROR_NOT_FOUND, "nowhere" },
   };
@@ -573,6 +622,7 @@ main (int argc, char **argv)
   g_test_add_func ("/train/frozen", test_frozen);
   g_test_add_func ("/train/cache", test_cache);
   g_test_add_func ("/train/guides", test_guides);
+  g_test_add_func ("/train/cancel", test_cancel);
   g_test_add_func ("/train/keep-text", test_keep_text);
   g_test_add_func ("/train/refusals", test_refusals);
   return g_test_run ();

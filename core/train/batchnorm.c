@@ -152,6 +152,8 @@ clip_batch_norm_learn (ClipNormed *normed, ClipTape *tape, const ClipBatchNorm *
   for (int c = 0; c < norm->channels; c++) {
     float *mean = &norm->mean->value[c], *variance = &norm->variance->value[c];
     set_channel (normed, norm, c, a.mean[c], a.variance[c] / n);
+    if (!isfinite (a.mean[c]) || !isfinite (a.variance[c]))
+      continue; /* the step will change nothing, and this would for ever */
     *mean += MOMENTUM * (a.mean[c] - *mean);
     *variance += MOMENTUM * (a.variance[c] / MAX (n - 1, 1) - *variance);
   }

@@ -31,7 +31,7 @@ enum { MODEL, DATA, AUGMENT, VIEWS, N_KEYS };
 static const struct {
   const char *key, *what;
 } keys[N_KEYS] = {
-  { "cache.model", "another model" },
+  { CLIP_CACHE_MODEL, "another model" },
   { "cache.data", "other data" },
   { "cache.augment", "another augmentation" },
   { "cache.views", "another number of views" },

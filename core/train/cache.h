@@ -6,6 +6,8 @@
 #pragma once
 #include "core/train/data.h"
 
+#define CLIP_CACHE_MODEL "cache.model" /* metadata of such a file: the id of its model */
+
 typedef struct {
   const char *path;
   const char *model; /* id of the model whose trunk it is */

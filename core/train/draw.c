@@ -56,20 +56,11 @@ clip_draws_add (ClipDraws *draws, ClipDraw draw, ClipDrawShape shape, const char
   g_array_append_val (draws->entries, entry);
 }
 
-/* Fowler, Noll, Vo: 64 bits of a name. */
-static guint64
-hash_of (const char *name)
-{
-  guint64 hash = 0xcbf29ce484222325u;
-  for (; *name; name++)
-    hash = (hash ^ (guint8) *name) * 0x100000001b3u;
-  return hash;
-}
-
 static void
 draw_values (float *x, gsize n, const Entry *entry, guint64 seed)
 {
-  guint64 state = clip_random_key (seed, hash_of (entry->name), n);
+  guint64 state =
+      clip_random_key (seed, clip_hash (CLIP_HASH_START, entry->name, strlen (entry->name)), n);
   const double value = entry->draw.value;
   for (gsize i = 0; i < n; i++) {
     switch (entry->draw.kind) {

@@ -97,7 +97,7 @@ list_captions (Pairs *pairs)
     }
 }
 
-/* [captions, V] on the tape */
+/* [captions, V] on the tape; NULL: cancelled */
 static float *
 encode_captions (const Pairs *pairs, ClipProgress progress, gpointer data)
 {
@@ -112,8 +112,8 @@ encode_captions (const Pairs *pairs, ClipProgress progress, gpointer data)
       clip_tokenizer_encode_padded (config->tokenizer, tokens + (gsize) i * context, context,
                                     pairs->captions->pdata[first + i], NULL);
     clip_memo_pool (config->memo, pairs->tape, pooled + first * width, tokens, rows, context);
-    if (progress)
-      progress (first + rows, n, data);
+    if (progress && !progress (first + rows, n, data))
+      return NULL;
   }
   return pooled;
 }
@@ -149,11 +149,15 @@ correlate (ClipGoals *goals, ClipTape *tape, const ClipGoalsConfig *config, int 
         "captions of them",
         config->settings->path, index);
   const ClipTapeMark mark = clip_tape_mark (tape);
-  const float *text = encode_captions (&pairs, progress, data),
-              *image = embed_images (&pairs, goals->head);
+  const float *text = encode_captions (&pairs, progress, data);
+  if (!text) {
+    clip_tape_release (tape, mark);
+    return clip_fail (error, CLIP_ERROR_CANCELLED, "%s: cancelled", config->settings->path);
+  }
   goals->correlations[index] = clip_correlation_new (
-      tape, image, set->samples->len, goals->embed_dim, goals->embed_dim - 2, text,
-      (const int *) (void *) owner->data, captions->len, config->student->text.width);
+      tape, embed_images (&pairs, goals->head), set->samples->len, goals->embed_dim,
+      goals->embed_dim - 2, text, (const int *) (void *) owner->data, captions->len,
+      config->student->text.width);
   clip_tape_release (tape, mark);
   return TRUE;
 }

@@ -3,6 +3,7 @@
 #include "core/base/error.h"
 #include "core/model/layers.h"
 #include "core/model/tower.h"
+#include "core/text/template.h"
 #include "core/text/tokenizer.h"
 #include "core/train/contrast.h"
 #include "core/train/distill.h"
@@ -91,6 +92,12 @@ open_teacher (ClipGuide *guide, GError **error)
     return clip_fail (error, CLIP_ERROR_CONFIG,
                       "%s: loss.teacher.model is %s, which has another vocabulary", settings->path,
                       settings->teacher.model);
+  if (config->text.context_length < own->text.context_length)
+    return clip_fail (error, CLIP_ERROR_CONFIG,
+                      "%s: loss.teacher.model is %s, which reads %d tokens, expected the %d of the "
+                      "model that is trained",
+                      settings->path, settings->teacher.model, config->text.context_length,
+                      own->text.context_length);
   gboolean same = config->image.image_size == own->image.image_size;
   for (int c = 0; c < 3; c++)
     same &= config->preprocess.mean[c] == own->preprocess.mean[c] &&
@@ -226,13 +233,12 @@ clip_guide_pool_clean (ClipGuide *guide, const ClipGuideBatch *batch)
 
 /* @text in one of the templates. */
 static char *
-fill_template (char *const *templates, const char *text, guint64 *state)
+draw_template (char *const *templates, const char *text, guint64 *state)
 {
   if (!templates || !templates[0])
     return g_strdup (text);
-  const char *template = templates[clip_random_below (state, g_strv_length ((char **) templates))];
-  const char *place = strstr (template, "{}");
-  return g_strdup_printf ("%.*s%s%s", (int) (place - template), template, text, place + 2);
+  return clip_template_fill (
+      templates[clip_random_below (state, g_strv_length ((char **) templates))], text);
 }
 
 /* A kind of many classes ("bird") beside names of these would spread what a picture is over both: where goals say where it
@@ -271,7 +277,7 @@ clip_guide_draw (ClipGuide *guide, ClipTape *tape, int step, int rank)
   guint64 state = clip_random_key (settings->seed ^ 0x6e616d6573, step, rank);
   draw_names (guide, &drawn, &state);
   for (int i = 0; i < drawn.n; i++) {
-    g_autofree char *text = fill_template (
+    g_autofree char *text = draw_template (
         settings->classifier.templates, clip_names_get_text (guide->names, drawn.texts[i]), &state);
     const int length = clip_tokenizer_encode_padded (
         guide->origin->tokenizer, drawn.tokens + (gsize) i * context, context, text, NULL);

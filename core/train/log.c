@@ -88,7 +88,6 @@ clip_log_step (ClipLog *log, const ClipStep *step, GError **error)
 {
   const ClipSettings *settings = log->settings;
   ClipStep *sum = &log->sum;
-  float peak = 0;
   log->n++;
   log->seconds += step->seconds;
   sum->loss += step->loss;
@@ -107,12 +106,11 @@ clip_log_step (ClipLog *log, const ClipStep *step, GError **error)
   if (step->step % settings->log_every != 0)
     return TRUE;
 
-  for (int i = 0; i < CLIP_PART_N; i++)
-    peak = MAX (peak, settings->optimizer.rate[i]);
   g_autoptr (GString) line = g_string_new (NULL);
   g_string_printf (line, "{\"step\":%d", step->step);
   add (line, "loss", sum->loss / log->n);
-  add (line, "captions", sum->captions / log->n);
+  if (settings->captions > 0)
+    add (line, "captions", sum->captions / log->n);
   if (settings->classifier.file)
     add (line, "classifier", sum->classifier / log->n);
   if (settings->anchor.names > 0)
@@ -125,9 +123,10 @@ clip_log_step (ClipLog *log, const ClipStep *step, GError **error)
     add (line, "keep_text", sum->keep_text / log->n);
   if (settings->keep_image > 0)
     add (line, "keep_image", sum->keep_image / log->n);
-  add (line, "accuracy", sum->accuracy / log->n);
+  if (settings->captions > 0)
+    add (line, "accuracy", sum->accuracy / log->n);
   add (line, "logit_scale", step->logit_scale);
-  add (line, "rate", peak * step->rate);
+  add (line, "rate", step->rate);
   add (line, "gradient_norm", sum->gradient_norm / log->n);
   add (line, "pairs_per_second", sum->pairs / sum->seconds);
   add (line, "waited", sum->waited / sum->seconds);

@@ -236,6 +236,18 @@ clip_optimizer_step (ClipOptimizer *optimizer, ClipTape *tape, int step)
   return norm;
 }
 
+double
+clip_optimizer_get_rate (const ClipOptimizer *optimizer, int step)
+{
+  double highest = 0;
+  for (guint i = 0; i < optimizer->pieces->len; i++) {
+    const Piece *piece = &g_array_index (optimizer->pieces, Piece, i);
+    const double peak = optimizer->config.rate[piece->parameter->spec.part] * piece->depth;
+    highest = MAX (highest, peak);
+  }
+  return highest * clip_schedule (&optimizer->config, step);
+}
+
 float *
 clip_optimizer_get_first (ClipOptimizer *optimizer)
 {

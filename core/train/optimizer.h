@@ -29,6 +29,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (ClipOptimizer, clip_optimizer_free)
 double clip_optimizer_step (ClipOptimizer *optimizer, ClipTape *tape, int step);
 /* Learning rate factor, 0 … 1. */
 double clip_schedule (const ClipOptimizerConfig *config, int step);
+/* The highest of the parameters' learning rates at @step */
+double clip_optimizer_get_rate (const ClipOptimizer *optimizer, int step);
 
 /* For checkpoints: m, v [n_gradients] each, and the average [n_values] or NULL. */
 float *clip_optimizer_get_first (ClipOptimizer *optimizer);

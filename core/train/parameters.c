@@ -5,18 +5,6 @@
 
 #include <string.h>
 
-static const char *const part_names[CLIP_PART_N] = {
-  [CLIP_PART_IMAGE] = "image", [CLIP_PART_IMAGE_HEAD] = "image-head",
-  [CLIP_PART_TEXT] = "text",   [CLIP_PART_TEXT_HEAD] = "text-head",
-  [CLIP_PART_SCALE] = "scale",
-};
-
-const char *
-clip_part_name (ClipPart part)
-{
-  return part_names[part];
-}
-
 static void
 free_parameter (gpointer data)
 {

@@ -18,8 +18,6 @@ typedef enum {
   CLIP_PART_SCALE, /* logit_scale */
   CLIP_PART_N,
 } ClipPart;
-const char *
-clip_part_name (ClipPart part); /* "image", "image-head", "text", "text-head", "scale" */
 
 /* How a tensor of a file lies in memory. */
 typedef enum {

@@ -2,6 +2,20 @@
 #include "core/train/pooled.h"
 #include "core/base/error.h"
 
+#include <math.h>
+
+static gboolean
+is_finite (const ClipArray *array)
+{
+  gint64 n = 1;
+  for (int d = 0; d < array->n_dims; d++)
+    n *= array->shape[d];
+  for (gint64 i = 0; i < n; i++)
+    if (!isfinite (((const float *) array->data)[i]))
+      return FALSE;
+  return TRUE;
+}
+
 GArray *
 clip_pooled_read (char *const *paths, int width, GError **error)
 {
@@ -17,6 +31,9 @@ clip_pooled_read (char *const *paths, int width, GError **error)
       return clip_fail_null (error, CLIP_ERROR_TENSOR,
                              "%s: features are not there, or not %d wide as the image trunk's",
                              *paths, width);
+    if (!is_finite (array))
+      return clip_fail_null (error, CLIP_ERROR_TENSOR,
+                             "%s: features have values that are not finite", *paths);
     gint64 n = 1;
     for (int d = 0; d + 1 < array->n_dims; d++)
       n *= array->shape[d];
@@ -30,12 +47,14 @@ read_part (const char *path, const char *name, int n_dims, const char *expected,
 {
   GError *problem = NULL;
   ClipArray *array = clip_array_read (path, name, "F32", &problem);
-  if (array && array->n_dims == n_dims)
+  if (array && array->n_dims == n_dims && is_finite (array))
     return array;
   if (problem)
     g_propagate_error (error, problem);
   else if (!array)
     clip_fail (error, CLIP_ERROR_TENSOR, "%s: tensor %s is missing", path, name);
+  else if (array->n_dims == n_dims)
+    clip_fail (error, CLIP_ERROR_TENSOR, "%s: %s has values that are not finite", path, name);
   else
     clip_fail (error, CLIP_ERROR_TENSOR, "%s: %s has %d dimensions, expected %s", path, name,
                array->n_dims, expected);

@@ -23,6 +23,17 @@ clip_random_key (guint64 seed, guint64 a, guint64 b)
   return clip_random_next (&state);
 }
 
+#define CLIP_HASH_START 0xcbf29ce484222325u
+
+/* FNV-1a (Fowler, Noll, Vo), 64 bits: begins with CLIP_HASH_START. */
+static inline guint64
+clip_hash (guint64 state, const void *data, gsize size)
+{
+  for (const guint8 *at = (const guint8 *) data, *end = at + size; at < end; at++)
+    state = (state ^ *at) * 0x100000001b3u;
+  return state;
+}
+
 /* 0 ≤ x < 1 */
 static inline double
 clip_random_double (guint64 *state)

@@ -12,6 +12,7 @@
 #include "core/base/bytes.h"
 #include "core/base/error.h"
 #include "core/kernels/kernels.h"
+#include "core/text/template.h"
 #include "core/train/augment.h"
 #include "core/train/list.h"
 #include "core/train/random.h"
@@ -332,31 +333,22 @@ clip_set_get (const ClipSet *set, int i)
   return &g_array_index (set->samples, ClipSetSample, i);
 }
 
-/* FNV-1a (Fowler, Noll, Vo), 64 bits */
-static guint64
-hash (guint64 state, const void *data, gsize size)
-{
-  for (const guint8 *at = data, *end = at + size; at < end; at++)
-    state = (state ^ *at) * 0x100000001b3u;
-  return state;
-}
-
-#define HASH_START 0xcbf29ce484222325u
-
 guint64
 clip_set_digest (const ClipSet *set)
 {
-  guint64 state = HASH_START;
+  guint64 state = CLIP_HASH_START;
+  for (int i = 0; i < set->n_classes; i++)
+    state = clip_hash (state, set->classes[i], strlen (set->classes[i]) + 1);
   for (guint i = 0; i < set->samples->len; i++) {
     const ClipSetSample *sample = clip_set_get (set, i);
     /* the same files may lie elsewhere: the name counts without its folder */
     g_autofree char *base = g_path_get_basename (sample->name);
     const guint64 numbers[] = { sample->image ? g_bytes_get_size (sample->image) : 0,
                                 sample->class };
-    state = hash (state, base, strlen (base) + 1);
+    state = clip_hash (state, base, strlen (base) + 1);
     for (char **caption = sample->captions; caption && *caption; caption++)
-      state = hash (state, *caption, strlen (*caption) + 1);
-    state = hash (state, numbers, sizeof numbers);
+      state = clip_hash (state, *caption, strlen (*caption) + 1);
+    state = clip_hash (state, numbers, sizeof numbers);
   }
   return state;
 }
@@ -411,11 +403,9 @@ clip_set_text (const ClipSet *set, guint64 *key, int i, guint64 random)
                      : set->classes && sample->class >= 0 ? set->classes[sample->class]
                                                           : NULL;
   /* what has no text equals what is of its class */
-  *key = text ? hash (HASH_START, text, strlen (text))
-              : hash (~(guint64) HASH_START, &sample->class, sizeof sample->class);
+  *key = text ? clip_hash (CLIP_HASH_START, text, strlen (text))
+              : clip_hash (~(guint64) CLIP_HASH_START, &sample->class, sizeof sample->class);
   if (!text || !set->templates)
     return g_strdup (text ? text : "");
-  const char *around = set->templates[template % g_strv_length (set->templates)];
-  const char *place = strstr (around, "{}");
-  return g_strdup_printf ("%.*s%s%s", (int) (place - around), around, text, place + 2);
+  return clip_template_fill (set->templates[template % g_strv_length (set->templates)], text);
 }

@@ -313,6 +313,7 @@ check_sets (const ClipSettings *settings, GError **error)
     return clip_fail (error, CLIP_ERROR_CONFIG, "%s: data is empty, expected one set at least",
                       settings->path);
   double weights = 0;
+  gboolean anchored = FALSE;
   for (int i = 0; i < settings->n_sets; i++) {
     ClipSetSettings *item = &settings->sets[i];
     ClipDataSetConfig *set = &item->data;
@@ -329,6 +330,12 @@ check_sets (const ClipSettings *settings, GError **error)
                         "%s: data.%d.virtual is drawn for the classes of features, like others: "
                         "features and virtual.like are missing",
                         settings->path, i);
+    if (item->anchor && settings->anchor.captions == 0)
+      return clip_fail (error, CLIP_ERROR_CONFIG,
+                        "%s: data.%d.anchor says for which captions loss.anchor.captions is, which "
+                        "is 0",
+                        settings->path, i);
+    anchored |= item->anchor;
     if (item->cache.file && set->features)
       return clip_fail (error, CLIP_ERROR_CONFIG,
                         "%s: data.%d.cache is for pictures, not for features", settings->path, i);
@@ -338,6 +345,10 @@ check_sets (const ClipSettings *settings, GError **error)
                           "%s: data.%d.templates has \"%s\", expected {} in it", settings->path, i,
                           *text);
   }
+  if (settings->anchor.captions > 0 && !anchored)
+    return clip_fail (error, CLIP_ERROR_CONFIG,
+                      "%s: loss.anchor.captions is for sets with anchor, and none of data has it",
+                      settings->path);
   return weights > 0 ||
          clip_fail (error, CLIP_ERROR_CONFIG, "%s: the weights of all data are 0", settings->path);
 }
@@ -365,9 +376,6 @@ check (const ClipSettings *settings, GError **error)
           !(settings->classifier.file && settings->anchor.like),
       "loss.anchor needs loss.classifier and loss.anchor.like: a classifier, and features of real "
       "pictures" },
-    { (settings->caption_noise > 0 || settings->name_noise > 0) &&
-          settings->freeze_text != G_MAXINT,
-      "loss.text_noise is for a frozen text tower: freeze.text is to be \"all\"" },
     { settings->keep_image_of && !joined,
       "loss.keep_image_of needs init.image and init.text: towers" },
     { settings->eval.shards && !settings->eval.classes, "eval.classes is missing" },

@@ -52,11 +52,14 @@ clip_state_list (const char *folder)
 }
 
 void
-clip_state_prune (const char *folder, int keep)
+clip_state_prune (const char *folder, int step, int keep)
 {
   g_autoptr (GArray) steps = clip_state_list (folder);
-  for (guint i = keep; i < steps->len; i++) {
-    g_autofree char *path = clip_state_path (folder, g_array_index (steps, int, i));
+  for (guint i = 0; i < steps->len; i++) {
+    const int of = g_array_index (steps, int, i);
+    if (of > step || keep-- > 0)
+      continue;
+    g_autofree char *path = clip_state_path (folder, of);
     g_unlink (path);
   }
   g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);

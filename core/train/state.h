@@ -25,8 +25,9 @@ char *clip_state_path (const char *folder, int step);
 /* Returns: (transfer full): steps of the states in @folder, the newest first. */
 GArray *clip_state_list (const char *folder);
 gboolean clip_state_write (const ClipState *state, const char *folder, GError **error);
-/* Removes all but the newest @keep, and what a killed process left half written. */
-void clip_state_prune (const char *folder, int keep);
+/* Removes all but the newest @keep of those up to @step, and what a killed process left half written. Later ones stay: they
+ * were found damaged, or the run would have gone on from them. */
+void clip_state_prune (const char *folder, int step, int keep);
 /* Fills @state from the file of @step. CLIP_ERROR_CONFIG: it is whole, but belongs to another configuration. On failure
  * nothing was changed. */
 gboolean clip_state_read (ClipState *state, const char *folder, int step, GError **error);

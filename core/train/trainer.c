@@ -51,7 +51,8 @@ struct _ClipTrainer {
   ClipRedraw *redraw;
   ClipMemo *memo; /* NULL: the text trunk learns */
   char *settings_text;
-  int batch; /* B: of this rank */
+  char *trunk; /* tells one image trunk from another: image@DIGEST */
+  int batch;   /* B: of this rank */
   int step, n_steps, failed;
 };
 
@@ -77,6 +78,49 @@ make_student (ClipTrainer *trainer, GError **error)
   return trainer->student != NULL;
 }
 
+/* A digest of the values of @part, or of all where it is CLIP_PART_N. */
+static char *
+digest_values (const ClipTrainer *trainer, ClipPart part)
+{
+  const GPtrArray *list = trainer->student->parameters->list;
+  g_autoptr (GChecksum) checksum = g_checksum_new (G_CHECKSUM_SHA256);
+  for (guint i = 0; i < list->len; i++) {
+    const ClipParameter *parameter = list->pdata[i];
+    if (part != CLIP_PART_N && parameter->spec.part != part)
+      continue;
+    g_checksum_update (checksum, (const guchar *) parameter->name, -1);
+    g_checksum_update (checksum, (const guchar *) parameter->value, parameter->n * sizeof (float));
+  }
+  return g_strndup (g_checksum_get_string (checksum), 16);
+}
+
+/* All ranks begin with the same values; and what of the settings only the model tells to be of no use. */
+static gboolean
+check_student (ClipTrainer *trainer, GError **error)
+{
+  const ClipSettings *settings = trainer->settings;
+  const ClipStudent *student = trainer->student;
+  g_autofree char *all = digest_values (trainer, CLIP_PART_N);
+  g_autofree char *trunk = digest_values (trainer, CLIP_PART_IMAGE);
+  trainer->trunk = g_strconcat ("image@", trunk, NULL);
+  const struct {
+    gboolean bad;
+    const char *problem;
+  } rules[] = {
+    { (settings->caption_noise > 0 || settings->name_noise > 0) && student->text.trunk_learns,
+      "loss.text_noise is for a text tower that stays as it is, but this one learns: freeze.text "
+      "is to be \"all\"" },
+    { settings->keep_text > 0 && !student->text.trunk_learns,
+      "loss.keep_text is for a text tower that learns, but freeze.text keeps this one" },
+    { settings->keep_image > 0 && !student->image.trunk_learns,
+      "loss.keep_image is for an image tower that learns, but freeze.image keeps this one" },
+  };
+  for (guint i = 0; i < G_N_ELEMENTS (rules); i++)
+    if (rules[i].bad)
+      return clip_fail (error, CLIP_ERROR_CONFIG, "%s: %s", settings->path, rules[i].problem);
+  return clip_ranks_agree (trainer->ranks, all, strlen (all), "initial weights", error);
+}
+
 typedef struct {
   ClipTrainer *trainer;
   char *task;
@@ -97,9 +141,9 @@ static gboolean
 tell_progress (guint done, guint total, gpointer data)
 {
   const Caching *caching = data;
-  if (caching->trainer->progress)
-    caching->trainer->progress (caching->task, (double) done / total, caching->trainer->user_data);
-  return TRUE;
+  const ClipTrainer *trainer = caching->trainer;
+  return !trainer->progress ||
+         trainer->progress (caching->task, (double) done / total, trainer->user_data);
 }
 
 static void
@@ -108,20 +152,21 @@ warn_caching (const char *message, gpointer data)
   warn (((Caching *) data)->trainer, message);
 }
 
-/* Tells one image trunk from another: NAME@DIGEST of its values. */
-static char *
-identify_trunk (const ClipTrainer *trainer)
+/* Features that another run kept are of a trunk, which has to be this one; of others nothing is known. */
+static gboolean
+check_features (const ClipTrainer *trainer, int index, GError **error)
 {
-  const GPtrArray *list = trainer->student->parameters->list;
-  g_autoptr (GChecksum) checksum = g_checksum_new (G_CHECKSUM_SHA256);
-  for (guint i = 0; i < list->len; i++) {
-    const ClipParameter *parameter = list->pdata[i];
-    if (parameter->spec.part != CLIP_PART_IMAGE)
-      continue;
-    g_checksum_update (checksum, (const guchar *) parameter->name, -1);
-    g_checksum_update (checksum, (const guchar *) parameter->value, parameter->n * sizeof (float));
-  }
-  return g_strdup_printf ("image@%.16s", g_checksum_get_string (checksum));
+  const char *path = trainer->sets[index].features;
+  if (!path)
+    return TRUE;
+  g_autoptr (ClipCheckpoint) file = clip_checkpoint_open (path, error);
+  if (!file)
+    return FALSE;
+  const char *of = clip_checkpoint_get_metadata (file, CLIP_CACHE_MODEL);
+  return !of || g_str_equal (of, trainer->trunk) ||
+         clip_fail (error, CLIP_ERROR_CONFIG,
+                    "%s: features of another model (%s), expected those of %s", path, of,
+                    trainer->trunk);
 }
 
 /* The set of pictures @index becomes one of features. */
@@ -132,14 +177,14 @@ use_cache (ClipTrainer *trainer, int index, GError **error)
   const ClipSetSettings *item = &settings->sets[index];
   ClipDataSetConfig *set = &trainer->sets[index];
   if (!item->cache.file)
-    return TRUE;
+    return check_features (trainer, index, error);
   if (trainer->student->image.trunk_learns)
     return clip_fail (
         error, CLIP_ERROR_CONFIG,
         "%s: data.%d.cache keeps what a frozen image tower gives, but this one learns: "
         "freeze.image is to be \"all\"",
         settings->path, index);
-  g_autofree char *model = identify_trunk (trainer);
+  const char *model = trainer->trunk;
   g_autofree char *task = g_strdup_printf ("features of %s", set->name);
   const ClipCacheConfig config = { item->cache.file,  model,          trainer->student->image.width,
                                    item->cache.views, settings->seed, settings->workers };
@@ -240,7 +285,8 @@ clip_trainer_new (const ClipSettings *settings, ClipRanks *ranks, ClipWarning wa
   trainer->settings_text = clip_settings_to_json (settings);
   if (!clip_ranks_agree (ranks, trainer->settings_text, strlen (trainer->settings_text),
                          "configuration", error) ||
-      !set_lengths (trainer, error) || !make_student (trainer, error))
+      !set_lengths (trainer, error) || !make_student (trainer, error) ||
+      !check_student (trainer, error))
     return NULL;
   trainer->tape = clip_tape_new (settings->threads);
   if (!make_data (trainer, error)) /* first: the others read caches that it makes */
@@ -276,6 +322,7 @@ clip_trainer_free (ClipTrainer *trainer)
   clip_tape_free (trainer->tape);
   g_free (trainer->sets);
   g_free (trainer->settings_text);
+  g_free (trainer->trunk);
   g_free (trainer);
 }
 
@@ -547,7 +594,7 @@ clip_trainer_learn (ClipTrainer *trainer, ClipStep *step, const ClipBatch *batch
   clip_tape_release (trainer->tape, mark);
   if (!ok)
     return FALSE;
-  step->rate = clip_schedule (&trainer->optimizer_config, trainer->step);
+  step->rate = clip_optimizer_get_rate (trainer->optimizer, trainer->step);
   step->gradient_norm = clip_optimizer_step (trainer->optimizer, trainer->tape, trainer->step);
   trainer->step++;
   step->logit_scale = exp ((double) *trainer->student->logit_scale->value);
@@ -646,7 +693,7 @@ clip_trainer_save (ClipTrainer *trainer, GError **error)
   const ClipState state = state_of (trainer);
   if (!clip_state_write (&state, settings->output, error))
     return FALSE;
-  clip_state_prune (settings->output, settings->keep);
+  clip_state_prune (settings->output, trainer->step, settings->keep);
   return TRUE;
 }
 

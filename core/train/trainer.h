@@ -21,14 +21,15 @@ typedef struct {
   double captions, classifier, anchor_names, anchor_captions, teacher, keep_text, keep_image;
   double accuracy;        /* share of images whose best caption is their own */
   double logit_scale;     /* after the step, not its logarithm */
-  double rate;            /* factor of all learning rates, 0 … 1 */
+  double rate;            /* the highest learning rate of what learns */
   double gradient_norm;   /* before it was clipped; not finite: the step changed nothing */
   int pairs, broken;      /* samples that were skipped so far, of this rank */
   double seconds, waited; /* the step took; of which for data */
 } ClipStep;
 
-/* Beginning may take minutes, where features of a frozen trunk are computed to be kept. */
-typedef void (*ClipTrainProgress) (const char *task, double fraction, gpointer data);
+/* Beginning may take minutes, where features of a frozen trunk are computed to be kept. FALSE ends it with
+ * CLIP_ERROR_CANCELLED; what was computed is not lost. */
+typedef gboolean (*ClipTrainProgress) (const char *task, double fraction, gpointer data);
 
 /* @warning: broken samples, what had to be assumed. @settings and @ranks must outlive it. */
 CLIP_API ClipTrainer *clip_trainer_new (const ClipSettings *settings, ClipRanks *ranks,

@@ -10,6 +10,7 @@
  */
 #include "core/base/error.h"
 #include "core/model/blas.h"
+#include "core/text/template.h"
 
 #include <cblas.h>
 #include <math.h>
@@ -79,14 +80,10 @@ encoder_flush (Encoder *e, GError **error)
   return TRUE;
 }
 
-/* @template: "{}", where there is one, stands for @name. */
 static gboolean
 encoder_add (Encoder *e, guint row, const char *name, const char *template, GError **error)
 {
-  const char *hole = strstr (template, "{}");
-  g_autofree char *text =
-      hole ? g_strdup_printf ("%.*s%s%s", (int) (hole - template), template, name, hole + 2)
-           : g_strdup (template);
+  g_autofree char *text = clip_template_fill (template, name);
   gboolean truncated;
   clip_tokenizer_encode_padded (e->tokenizer, e->tokens + (gsize) e->n * e->context_length,
                                 e->context_length, text, &truncated);

@@ -71,12 +71,13 @@ typedef struct {
   ClipRanks *ranks;
   ClipTrainer *trainer;
   ClipLog *log;
-  TrainEval *eval; /* NULL: none, or another rank's */
-  gboolean first;  /* this is rank 0, which writes */
-  int begun;       /* the step this process began after */
-  gint64 saved;    /* the step that was last written down, -1: none */
-  ClipStep step;   /* the last one */
-  double loss;     /* running mean, for the eye */
+  TrainEval *eval;   /* NULL: none, or another rank's */
+  gboolean first;    /* this is rank 0, which writes */
+  int begun;         /* the step this process began after */
+  gint64 saved;      /* the step that was last written down, -1: none */
+  gboolean complete; /* and the model and the curves with it */
+  ClipStep step;     /* the last one */
+  double loss;       /* running mean, for the eye */
   double seconds;
 } Run;
 
@@ -97,10 +98,11 @@ print_warning (const char *message, gpointer data)
   terminal_warn ("%s", message);
 }
 
-static void
+static gboolean
 show_progress (const char *task, double fraction, gpointer data)
 {
   terminal_progress (task, fraction);
+  return !stopping;
 }
 
 static char *
@@ -187,7 +189,8 @@ save (Run *run, GError **error)
   if (!clip_trainer_save (run->trainer, error))
     return FALSE;
   run->saved = clip_trainer_get_step (run->trainer);
-  return clip_trainer_write_model (run->trainer, model, error) && draw (run, error);
+  run->complete = clip_trainer_write_model (run->trainer, model, error) && draw (run, error);
+  return run->complete;
 }
 
 /* How well the model does by now, on what it does not learn from. */
@@ -260,7 +263,7 @@ take_steps (Run *run, gboolean *stopped, GError **error)
     if (!agree_to_stop (run, stopped, error))
       return FALSE;
   }
-  return run->saved == clip_trainer_get_step (run->trainer) || save (run, error);
+  return (run->complete && run->saved == clip_trainer_get_step (run->trainer)) || save (run, error);
 }
 
 static void
