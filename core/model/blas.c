@@ -69,3 +69,24 @@ clip_sgemv (float *y, const float *a, const float *x, int m, int k, float alpha)
   cblas_sgemv (CblasRowMajor, CblasNoTrans, m, k, alpha, a, k, x, 1, 0, y, 1);
   leave (serial);
 }
+
+/* LAPACK, which OpenBLAS brings; its C interface is a package of its own. */
+extern void dsyevd_ (const char *jobz, const char *uplo, const int *n, double *a, const int *lda,
+                     double *w, double *work, const int *lwork, int *iwork, const int *liwork,
+                     int *info);
+
+int
+clip_dsyevd (double *a, double *w, int n)
+{
+  int info, liwork = -1, lwork = -1, isize;
+  double size;
+  const gboolean serial = enter ();
+  dsyevd_ ("V", "L", &n, a, &n, w, &size, &lwork, &isize, &liwork, &info);
+  lwork = (int) size;
+  liwork = isize;
+  g_autofree double *work = g_new (double, lwork);
+  g_autofree int *iwork = g_new (int, liwork);
+  dsyevd_ ("V", "L", &n, a, &n, w, work, &lwork, iwork, &liwork, &info);
+  leave (serial);
+  return info;
+}

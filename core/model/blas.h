@@ -14,3 +14,6 @@ void clip_sgemm_tn (float *y, gsize y_stride, const float *a, gsize a_stride, co
                     gsize b_stride, int m, int n, int k, gboolean add);
 /* y[m] = alpha · a[m, k] · x[k] */
 void clip_sgemv (float *y, const float *a, const float *x, int m, int k, float alpha);
+/* Eigenvalues w[n] of a symmetric matrix a[n, n], rising; row i of @a becomes the eigenvector of w[i]. Returns LAPACK's info:
+ * 0 where they were found. */
+int clip_dsyevd (double *a, double *w, int n);

@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "core/train/closed.h"
 #include "core/base/error.h"
+#include "core/model/blas.h"
 #include "core/train/moments.h"
 #include "core/train/product.h"
 
 #include <math.h>
 #include <string.h>
-
-/* LAPACK, which OpenBLAS brings: eigenvalues w [n] in rising order and eigenvectors, the columns of a [n, n] as Fortran
- * stores it, of a symmetric matrix. */
-extern void dsyevd_ (const char *jobz, const char *uplo, const int *n, double *a, const int *lda,
-                     double *w, double *work, const int *lwork, int *iwork, const int *liwork,
-                     int *info);
 
 #define CONSTANT 0.3 /* r */
 
@@ -23,23 +18,6 @@ clip_closed_head_free (ClipClosedHead *head)
   g_free (head->head);
   g_free (head->bias);
   g_free (head);
-}
-
-/* Row i of a [n, n] becomes the eigenvector of w[i]. */
-static gboolean
-solve_symmetric (double *a, double *w, int n, GError **error)
-{
-  int info, liwork = -1, lwork = -1, isize;
-  double size;
-  dsyevd_ ("V", "L", &n, a, &n, w, &size, &lwork, &isize, &liwork, &info);
-  lwork = (int) size;
-  liwork = isize;
-  g_autofree double *work = g_new (double, lwork);
-  g_autofree int *iwork = g_new (int, liwork);
-  dsyevd_ ("V", "L", &n, a, &n, w, work, &lwork, iwork, &liwork, &info);
-  return info == 0 ||
-         clip_fail (error, CLIP_ERROR_TENSOR,
-                    "classifier: its singular values cannot be found (LAPACK: %d)", info);
 }
 
 /* What is the same for all classes changes no decision. */
@@ -115,7 +93,10 @@ decompose (Closed *closed, ClipTape *tape, GError **error)
   closed->square = clip_tape_take (tape, K * sizeof *closed->square);
   for (gsize i = 0; i < (gsize) K * K; i++)
     closed->u[i] = gram[i];
-  return solve_symmetric (closed->u, closed->square, K, error);
+  const int info = clip_dsyevd (closed->u, closed->square, K);
+  return info == 0 ||
+         clip_fail (error, CLIP_ERROR_TENSOR,
+                    "classifier: its singular values cannot be found (LAPACK: %d)", info);
 }
 
 /* Row @r of the head, and its bias. */
