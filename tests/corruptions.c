@@ -4,7 +4,7 @@
  * ones against what their formula gives.
  */
 #include "core/eval/canvas.h"
-#include "core/eval/corruptions.h"
+#include "core/eval/corruption.h"
 #include "core/train/random.h"
 
 #include <math.h>
@@ -180,6 +180,133 @@ test_formulas (void)
     }
 }
 
+/* Elastic transforms move a picture of any size by the same share of it: a slope that is moved has, at three deviations of the
+ * smoothing from each other, second differences that the affine part leaves at zero. */
+static void
+test_elastic (void)
+{
+  static const int sides[] = { 112, 224, 448 };
+  double moved[G_N_ELEMENTS (sides)] = { 0 };
+  for (guint s = 0; s < G_N_ELEMENTS (sides); s++) {
+    const int side = sides[s], apart = side * 8 / 224;
+    g_autofree guint8 *slope = g_malloc (side * side * 3), *out = g_malloc (side * side * 3);
+    for (int i = 0; i < side * side; i++)
+      memset (slope + 3 * i, i % side * 255 / side, 3);
+    double square = 0;
+    int n = 0;
+    for (guint64 seed = 1; seed <= 3; seed++) {
+      corrupt (out, slope, find ("elastic-transform"), side, side, 5, seed);
+      for (int y = side / 4; y < side * 3 / 4; y++)
+        for (int x = side / 4; x < side * 3 / 4; x++, n++) {
+          const guint8 *at = out + 3 * (y * side + x);
+          const int bent = at[3 * apart] - 2 * at[0] + at[-3 * apart];
+          square += bent * bent;
+        }
+    }
+    moved[s] = sqrt (square / n);
+    if (fabs (moved[s] / moved[0] - 1) > .2) /* 8 bits, and three fields of random numbers */
+      g_error ("elastic-transform at %d moves a slope by %g grey levels, at %d by %g", side,
+               moved[s], sides[0], moved[0]);
+  }
+}
+
+/* Fog's octaves: with the distance d differences grow as d^H, 2^H = decay² (1.96 at severity 5) as the original has it; by
+ * decay alone they would grow as its root. Measured where octaves are neither rounding nor the whole. */
+static void
+test_fog (void)
+{
+  enum { SIDE = 224 };
+  g_autofree guint8 *grey = g_malloc (SIDE * SIDE * 3), *out = g_malloc (SIDE * SIDE * 3);
+  double square[2] = { 0 };
+  memset (grey, 255, SIDE * SIDE * 3);
+  for (guint64 seed = 1; seed <= 8; seed++) {
+    corrupt (out, grey, find ("fog"), SIDE, SIDE, 5, seed);
+    for (int y = 0; y < SIDE; y++)
+      for (int x = 0; x + 16 < SIDE; x++)
+        for (int k = 0; k < 2; k++) {
+          const double step = out[3 * (y * SIDE + x + (8 << k))] - out[3 * (y * SIDE + x)];
+          square[k] += step * step;
+        }
+  }
+  const double growth = sqrt (square[1] / square[0]);
+  if (!(growth > 1.6 && growth < 2))
+    g_error ("fog: differences grow by %g with twice the distance, expected 1.6 … 2", growth);
+}
+
+/* The disc of a point: of the size of the radius, round, and with all of the light; at any radius. */
+static void
+test_defocus (void)
+{
+  static const double radii[] = { .3, 1, 3, 4.5, 10, 40.2 };
+  for (guint r = 0; r < G_N_ELEMENTS (radii); r++) {
+    enum { SIDE = 121, MIDDLE = SIDE / 2 };
+    const double radius = radii[r], p[2] = { radius, 0 };
+    g_autoptr (ClipCanvas) canvas = clip_canvas_new (SIDE, SIDE, 3);
+    for (int c = 0; c < 3; c++)
+      clip_canvas_at (canvas, MIDDLE, MIDDLE)[c] = c + 1;
+    g_assert_true (clip_paint_defocus (canvas, p, 1, NULL, NULL));
+    double sum[3] = { 0 }, across = 0, down = 0, beyond = 0;
+    for (int y = 0; y < SIDE; y++)
+      for (int x = 0; x < SIDE; x++) {
+        const float *at = clip_canvas_at (canvas, x, y);
+        for (int c = 0; c < 3; c++)
+          sum[c] += at[c];
+        across += (x - MIDDLE) * (x - MIDDLE) * (double) at[0];
+        down += (y - MIDDLE) * (y - MIDDLE) * (double) at[0];
+        beyond += hypot (x - MIDDLE, y - MIDDLE) > radius + 1 ? at[0] : 0;
+      }
+    /* the mean square of a disc is r²/4 in each direction; a pixel adds 1/12 and more where it is cut */
+    const double square = radius * radius / 4;
+    const float middle = clip_canvas_at (canvas, MIDDLE, MIDDLE)[0];
+    const double most = radius < .5 ? 1 : 1 / (G_PI * radius * radius);
+    if (fabs (sum[0] - 1) > 1e-5 || fabs (sum[1] - 2) > 1e-5 || fabs (sum[2] - 3) > 1e-5 ||
+        fabs (across - square) > .15 + square / 50 || fabs (down - square) > .15 + square / 50 ||
+        fabs (middle - most) > 1e-5 || fabs (beyond) > 1e-5)
+      g_error ("radius %g: light %g %g %g, mean square %g across, %g down, expected %g; middle %g, "
+               "expected %g; beyond %g",
+               radius, sum[0], sum[1], sum[2], across, down, square, middle, most, beyond);
+  }
+}
+
+/* Against what it means, pixel for pixel. */
+static void
+test_smear (void)
+{
+  static const struct {
+    int length, channels;
+    double sigma, angle;
+  } cases[] = {
+    { 1, 1, 1, .3 },  { 5, 3, 2, 0 },          { 9, 3, 3, .5 },     { 31, 3, 8, -.7 },
+    { 21, 1, 4, -2 }, { 12, 1, 4, -G_PI / 2 }, { 40, 2, 99, G_PI }, { 7, 1, 1, 2 },
+  };
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    const int w = 37, h = 23, c = cases[i].channels, length = cases[i].length;
+    g_autoptr (ClipCanvas) canvas = clip_canvas_new (w, h, c);
+    guint64 state = i;
+    for (gsize k = 0; k < clip_canvas_n (canvas); k++)
+      canvas->pixels[k] = clip_random_double (&state);
+    g_autoptr (ClipCanvas) smeared = clip_canvas_copy (canvas);
+    clip_canvas_smear (smeared, length, cases[i].sigma, cases[i].angle);
+    for (int y = 0; y < h; y++)
+      for (int x = 0; x < w; x++) {
+        double mean[4] = { 0 }, sum = 0;
+        for (int k = 0; k < length; k++) {
+          const double weight = exp (-k * k / (2 * cases[i].sigma * cases[i].sigma));
+          float at[4];
+          clip_canvas_sample (canvas, at, x + k * cos (cases[i].angle),
+                              y + k * sin (cases[i].angle));
+          for (int j = 0; j < c; j++)
+            mean[j] += weight * at[j];
+          sum += weight;
+        }
+        for (int j = 0; j < c; j++)
+          if (fabs (clip_canvas_at (smeared, x, y)[j] - mean[j] / sum) > 1e-5)
+            g_error ("smear %u at (%d, %d): %g, expected %g", i, x, y,
+                     clip_canvas_at (smeared, x, y)[j], mean[j] / sum);
+      }
+  }
+}
+
 /* A blur spreads a point into a Gaussian, keeps the sum, and three boxes have the same deviation. */
 static void
 test_blur (void)
@@ -231,6 +358,10 @@ main (int argc, char **argv)
   g_test_add_func ("/corruptions/large", test_large);
   g_test_add_func ("/corruptions/noise", test_noise);
   g_test_add_func ("/corruptions/formulas", test_formulas);
+  g_test_add_func ("/corruptions/elastic", test_elastic);
+  g_test_add_func ("/corruptions/fog", test_fog);
+  g_test_add_func ("/corruptions/defocus", test_defocus);
+  g_test_add_func ("/canvas/smear", test_smear);
   g_test_add_func ("/canvas/blur", test_blur);
   g_test_add_func ("/canvas/plasma", test_plasma);
   return g_test_run ();

@@ -57,6 +57,29 @@ not_a_number (double *g, const double *x, gpointer data)
   return x[0] == 0 ? 1 : NAN;
 }
 
+/* No number anywhere: the gradient, or the value. */
+static double
+no_gradient (double *g, const double *x, gpointer data)
+{
+  g[0] = NAN;
+  return 1;
+}
+
+static double
+no_value (double *g, const double *x, gpointer data)
+{
+  g[0] = 0;
+  return NAN;
+}
+
+/* A bowl around 1 whose gradient is no number beyond ½. */
+static double
+half_gradient (double *g, const double *x, gpointer data)
+{
+  g[0] = x[0] > .5 ? NAN : 2 * (x[0] - 1);
+  return (x[0] - 1) * (x[0] - 1);
+}
+
 static double
 at_index (gsize i)
 {
@@ -117,14 +140,22 @@ test_no_minimum (void)
     const char *name;
     ClipObjective f;
     int iterations;
-  } cases[] = { { "endless", slope, 7 }, { "NaN", not_a_number, 0 } };
+    gboolean finite;
+  } cases[] = {
+    { "endless", slope, 7, TRUE },
+    { "NaN", not_a_number, 0, TRUE },
+    { "NaN gradient", no_gradient, 0, FALSE },
+    { "NaN value", no_value, 0, FALSE },
+    { "half a gradient", half_gradient, 7, TRUE },
+  };
   for (guint c = 0; c < G_N_ELEMENTS (cases); c++) {
     double x[1] = { 0 };
     const ClipLbfgsOptions options = { 7, 1e-9 };
     const ClipLbfgsResult result = clip_lbfgs (x, 1, cases[c].f, NULL, &options);
-    if (result.converged || !isfinite (x[0]) || !isfinite (result.value))
-      g_error ("%s: converged %d, x %g, value %g", cases[c].name, result.converged, x[0],
-               result.value);
+    if (result.converged || result.finite != cases[c].finite || !isfinite (x[0]) ||
+        (cases[c].finite && !(isfinite (result.value) && isfinite (result.gradient))))
+      g_error ("%s: converged %d, finite %d, x %g, value %g, gradient %g", cases[c].name,
+               result.converged, result.finite, x[0], result.value, result.gradient);
     g_assert_cmpint (result.iterations, <=, cases[c].iterations);
   }
 }

@@ -20,10 +20,13 @@ test_rank (void)
     { "right ones do not count against each other", 4, { 1, 4, 3, 2 }, { 1, 1, 1, 0 }, 0 },
     { "equal: in order", 3, { 1, 1, 1 }, { 0, 0, 1 }, 2 },
     { "equal: first", 3, { 1, 1, 1 }, { 1, 0, 0 }, 0 },
-    { "none", 3, { 1, 2, 3 }, { 0, 0, 0 }, 3 },
-    { "NaN is not right", 3, { 1, NAN, 3 }, { 0, 1, 0 }, 3 },
+    { "none", 3, { 1, 2, 3 }, { 0, 0, 0 }, G_MAXINT },
+    { "NaN is not right", 3, { 1, NAN, 3 }, { 0, 1, 0 }, G_MAXINT },
+    { "NaN is not right, alone", 1, { NAN }, { 1 }, G_MAXINT },
     { "NaN does not count", 3, { NAN, 2, NAN }, { 0, 1, 0 }, 0 },
-    { "nothing", 0, { 0 }, { 0 }, 0 },
+    { "infinity is not right", 3, { 1, INFINITY, 3 }, { 0, 1, 0 }, G_MAXINT },
+    { "infinity does not count", 3, { INFINITY, 2, 3 }, { 0, 1, 0 }, 1 },
+    { "nothing", 0, { 0 }, { 0 }, G_MAXINT },
   };
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
     const int rank = clip_rank (cases[i].scores, cases[i].right, cases[i].n);
@@ -44,8 +47,9 @@ test_answer (void)
     { "wrong", { 0, 9, 1, 2 }, 2, 1, 2 },
     { "equal: the first", { 5, 5, 5, 5 }, 2, 0, 2 },
     { "equal and first", { 5, 5, 5, 5 }, 0, 0, 0 },
-    { "NaN", { NAN, NAN, NAN, NAN }, 0, -1, 4 },
-    { "own NaN", { 1, NAN, 0, 0 }, 1, 0, 4 },
+    { "NaN", { NAN, NAN, NAN, NAN }, 0, -1, G_MAXINT },
+    { "own NaN", { 1, NAN, 0, 0 }, 1, 0, G_MAXINT },
+    { "infinite", { INFINITY, 1, 2, 0 }, 2, 2, 0 },
   };
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
     const ClipAnswer answer = clip_answer (cases[i].scores, 4, cases[i].truth);
@@ -123,6 +127,12 @@ test_retrieval (void)
   clip_retrieve (&r, &to_text, &to_image);
   g_assert_cmpfloat_with_epsilon (to_text.r1, 2 / 3., 1e-15);
   g_assert_cmpfloat_with_epsilon (to_image.r1, 3 / 6., 1e-15);
+
+  /* An image whose embedding is no number finds nothing and is not found, few as they are. */
+  images[0] = NAN;
+  clip_retrieve (&r, &to_text, &to_image);
+  g_assert_cmpfloat_with_epsilon (to_text.r5, 2 / 3., 1e-15);
+  g_assert_cmpfloat_with_epsilon (to_image.r10, 4 / 6., 1e-15);
 
   r.n_images = 0;
   clip_retrieve (&r, &to_text, &to_image);

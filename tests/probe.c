@@ -5,6 +5,7 @@
  *   golden  : scikit-learn's coefficients and probabilities, of two and three classes and several penalties
  *   threads : the same bits for any number of them, also where sums are cut into several tasks
  *   sweep   : which penalties are tried, and which is chosen; what it refuses
+ *   not-finite : features that nothing can be fitted to
  */
 #include "core/eval/probe.h"
 #include "core/train/random.h"
@@ -41,7 +42,7 @@ test_golden (void)
       g_autofree ClipArray *expected = golden ("F32", "%s.%s.scores", cases[c], lambdas[l]);
       const int n = features->shape[0], dim = features->shape[1], n_classes = expected->shape[1];
       const ClipProbeData data = { features->data, classes->data, n, dim, n_classes };
-      g_autoptr (ClipProbe) probe = clip_probe_fit (&data, atof (lambdas[l]), 2);
+      g_autoptr (ClipProbe) probe = clip_probe_fit (&data, atof (lambdas[l]), 2, NULL);
       g_assert_true (probe->converged);
 
       /* Both stop at a small gradient, ours at 1e-4: the minimum is that much times N / λ away at most, the curvature of
@@ -105,7 +106,8 @@ static void
 test_threads (void)
 {
   ClipProbeData data = make_data (1000, 17, 35, 1);
-  g_autoptr (ClipProbe) one = clip_probe_fit (&data, 1, 1), three = clip_probe_fit (&data, 1, 3);
+  g_autoptr (ClipProbe) one = clip_probe_fit (&data, 1, 1, NULL),
+                        three = clip_probe_fit (&data, 1, 3, NULL);
   g_assert_cmpint (one->iterations, ==, three->iterations);
   g_assert_cmpmem (one->weight, 35 * 17 * sizeof (double), three->weight,
                    35 * 17 * sizeof (double));
@@ -152,7 +154,7 @@ test_sweep (void)
   g_assert_true (below && above); /* its neighbours were tried */
 
   /* The result is a fit on everything. */
-  g_autoptr (ClipProbe) whole = clip_probe_fit (&data, lambda, 1);
+  g_autoptr (ClipProbe) whole = clip_probe_fit (&data, lambda, 1, NULL);
   g_assert_cmpmem (probe->weight, 4 * 12 * sizeof (double), whole->weight,
                    4 * 12 * sizeof (double));
 
@@ -166,6 +168,33 @@ test_sweep (void)
   free_data (&data);
 }
 
+/* One feature among many: an error, not a fit that converged at once. */
+static void
+test_not_finite (void)
+{
+  static const struct {
+    const char *name;
+    float feature;
+    const char *said;
+  } cases[] = {
+    { "NaN", NAN, "class 2: feature 3 is nan" },
+    { "infinity", INFINITY, "class 2: feature 3 is inf" },
+    { "beyond single precision", 3e38f, "too large" },
+  };
+  for (guint c = 0; c < G_N_ELEMENTS (cases); c++) {
+    ClipProbeData data = make_data (80, 12, 4, 2);
+    g_autoptr (GError) error = NULL;
+    for (int i = 0; i < (cases[c].feature < INFINITY ? 80 : 3); i += 4)
+      ((float *) data.features)[(i + 2) % 80 * 12 + 3] = cases[c].feature;
+    g_autoptr (ClipProbe) fit = clip_probe_fit (&data, 1, 1, &error);
+    check_error (cases[c].name, fit, error, CLIP_ERROR_FORMAT, cases[c].said);
+    g_clear_error (&error);
+    g_autoptr (ClipProbe) sweep = clip_probe_sweep (&data, 1, 1, NULL, NULL, NULL, NULL, &error);
+    check_error (cases[c].name, sweep, error, CLIP_ERROR_FORMAT, cases[c].said);
+    free_data (&data);
+  }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -173,5 +202,6 @@ main (int argc, char **argv)
   g_test_add_func ("/probe/golden", test_golden);
   g_test_add_func ("/probe/threads", test_threads);
   g_test_add_func ("/probe/sweep", test_sweep);
+  g_test_add_func ("/probe/not-finite", test_not_finite);
   return g_test_run ();
 }

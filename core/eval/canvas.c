@@ -143,24 +143,45 @@ clip_canvas_sample (const ClipCanvas *canvas, float *y, double x, double y_at)
   }
 }
 
+/* y[-pad … n - 1 + pad] = a · (1 - f) + b · f, pixels of @c samples; beyond the ends the nearest pixel. */
+static void
+blend_rows (float *y, const float *a, const float *b, float f, int n, int c, int pad)
+{
+  for (int i = 0; i < n * c; i++)
+    y[i] = a[i] + (b[i] - a[i]) * f;
+  for (int i = 1; i <= pad; i++)
+    for (int k = 0; k < c; k++) {
+      y[k - i * c] = y[k];
+      y[(n - 1 + i) * c + k] = y[(n - 1) * c + k];
+    }
+}
+
 void
 clip_canvas_smear (ClipCanvas *canvas, int length, double sigma, double angle)
 {
-  const double dx = cos (angle), dy = sin (angle);
+  const int w = canvas->width, h = canvas->height, c = canvas->channels;
   g_autofree float *weights = g_new (float, length);
+  g_autofree float *line = g_new (float, (gsize) c *(w + 2 * length));
+  float *middle = line + (gsize) c * length;
   double sum = 0;
   for (int i = 0; i < length; i++)
-    sum += weights[i] = exp (-i * i / (2 * sigma * sigma));
-  ClipCanvas *result = clip_canvas_new (canvas->width, canvas->height, canvas->channels);
-  for (int y = 0; y < canvas->height; y++)
-    for (int x = 0; x < canvas->width; x++) {
-      float *to = clip_canvas_at (result, x, y), at[4];
-      for (int i = 0; i < length; i++) {
-        clip_canvas_sample (canvas, at, x + i * dx, y + i * dy);
-        for (int c = 0; c < canvas->channels; c++)
-          to[c] += at[c] * (float) (weights[i] / sum);
-      }
+    sum += weights[i] = exp (-(double) i * i / (2 * sigma * sigma));
+  ClipCanvas *result = clip_canvas_new (w, h, c);
+  for (int i = 0; i < length;
+       i++) { /* every pixel looks equally far, so that it weighs its neighbours the same */
+    const double dx = i * cos (angle), dy = i * sin (angle);
+    const int left = (int) floor (dx), top = (int) floor (dy);
+    const float weight = weights[i] / sum, fx = dx - left;
+    for (int y = 0; y < h; y++) {
+      float *to = clip_canvas_at (result, 0, y);
+      blend_rows (middle, clip_canvas_at (canvas, 0, CLAMP (y + top, 0, h - 1)),
+                  clip_canvas_at (canvas, 0, CLAMP (y + top + 1, 0, h - 1)), dy - top, w, c,
+                  length);
+      const float *a = middle + left * c, *b = a + c;
+      for (int x = 0; x < w * c; x++)
+        to[x] += weight * (a[x] + (b[x] - a[x]) * fx);
     }
+  }
   clip_canvas_take (canvas, result);
 }
 

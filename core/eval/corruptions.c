@@ -61,7 +61,7 @@ static const ClipCorruption corruptions[CLIP_CORRUPTIONS] = {
     "weather",
     clip_paint_frost,
     { { 1, .4 }, { .8, .6 }, { .7, .7 }, { .65, .7 }, { .6, .75 } } },
-  /* density, decay of the plasma */
+  /* density, root of the plasma's decay */
   { "fog",
     "weather",
     clip_paint_fog,
@@ -70,7 +70,7 @@ static const ClipCorruption corruptions[CLIP_CORRUPTIONS] = {
   { "brightness", "weather", clip_paint_brightness, { { .1 }, { .2 }, { .3 }, { .4 }, { .5 } } },
   /* factor of the distance to the mean */
   { "contrast", "digital", clip_paint_contrast, { { .4 }, { .3 }, { .2 }, { .1 }, { .05 } } },
-  /* lengths: how far pixels move, deviation that smoothes it, how far corners move */
+  /* noise that moves pixels, deviation that smoothes it, how far corners move */
   { "elastic-transform",
     "digital",
     clip_paint_elastic,

@@ -57,6 +57,9 @@ smooth_field (int width, int height, double most, double sigma, guint64 *state)
  *
  *   corners  P0 = (s, s), P1 = (s, -s), P2 = (-s, -s) around the centre, moved by d0, d1, d2
  *   (x, y) ↦ (x, y) + d1 + u (d2 - d1) + v (d0 - d1),  u = (s - x) / 2s, v = (y + s) / 2s
+ *
+ * The mean of noise over σ² pixels is of the order of 1/σ: in a picture k times as large, whose σ is k times as large too,
+ * noise k² times as large moves pixels k times as far.
  */
 gboolean
 clip_paint_elastic (ClipCanvas *canvas, const double *p, double scale, guint64 *state,
@@ -68,8 +71,9 @@ clip_paint_elastic (ClipCanvas *canvas, const double *p, double scale, guint64 *
   for (int i = 0; i < 3; i++)
     for (int axis = 0; axis < 2; axis++)
       d[i][axis] = symmetric (state, p[2] * scale);
-  g_autoptr (ClipCanvas) dx = smooth_field (width, height, p[0] * scale, p[1] * scale, state);
-  g_autoptr (ClipCanvas) dy = smooth_field (width, height, p[0] * scale, p[1] * scale, state);
+  const double most = p[0] * scale * scale, sigma = p[1] * scale;
+  g_autoptr (ClipCanvas) dx = smooth_field (width, height, most, sigma, state);
+  g_autoptr (ClipCanvas) dy = smooth_field (width, height, most, sigma, state);
 
   ClipCanvas *result = clip_canvas_new (width, height, 3);
   for (int y = 0; y < height; y++)

@@ -42,12 +42,14 @@ add_scaled (double *y, double a, const double *x, gsize n)
     y[i] += a * x[i];
 }
 
+/* NaN where one of them is. */
 static double
 largest (const double *x, gsize n)
 {
   double most = 0;
   for (gsize i = 0; i < n; i++)
-    most = fmax (most, fabs (x[i]));
+    if (!(fabs (x[i]) <= most))
+      most = isnan (most) ? most : fabs (x[i]);
   return most;
 }
 
@@ -108,9 +110,10 @@ search (double *x, double *g, double *value, double t, const double *from, const
     ++*evaluations;
     const double now = dot (g, d, n);
     const gboolean lower =
-        *value <= start + DECREASE * t * slope ||
-        (*value <= start + VALUE_NOISE * fabs (start) && now <= (2 * DECREASE - 1) * slope);
-    if (!lower) /* NaN too */
+        isfinite (*value) && isfinite (largest (g, n)) &&
+        (*value <= start + DECREASE * t * slope ||
+         (*value <= start + VALUE_NOISE * fabs (start) && now <= (2 * DECREASE - 1) * slope));
+    if (!lower)
       high = t;
     else if (now < CURVATURE * slope)
       low = t;
@@ -134,9 +137,9 @@ clip_lbfgs (double *x, gsize n, ClipObjective objective, gpointer data,
   result.evaluations = 1;
   for (;;) {
     result.gradient = largest (g, n);
-    result.converged = result.gradient <= options->tolerance;
-    if (result.converged || result.iterations == options->max_iterations ||
-        !isfinite (result.value))
+    result.finite = isfinite (result.value) && isfinite (result.gradient);
+    result.converged = result.finite && result.gradient <= options->tolerance;
+    if (!result.finite || result.converged || result.iterations == options->max_iterations)
       return result;
     direction (d, g, &history, n);
     double slope = dot (d, g, n);

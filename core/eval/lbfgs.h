@@ -22,10 +22,11 @@ typedef struct {
   double value;      /* f (x) */
   double gradient;   /* its largest element */
   int iterations, evaluations;
-  gboolean converged; /* FALSE: max_iterations, or no step made f smaller */
+  gboolean finite;    /* FALSE: f or its gradient is no number where it began */
+  gboolean converged; /* FALSE: not finite, max_iterations, or no step made f smaller */
 } ClipLbfgsResult;
 
-/* @x: [n], where to begin, and the result. */
+/* @x: [n], where to begin, and the result. Steps to where f or its gradient is no number are not taken. */
 ClipLbfgsResult clip_lbfgs (double *x, gsize n, ClipObjective objective, gpointer data,
                             const ClipLbfgsOptions *options);
 

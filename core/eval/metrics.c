@@ -11,12 +11,13 @@ clip_rank (const float *scores, const guint8 *right, int n)
 {
   int best = -1, rank = 0;
   for (int i = 0; i < n; i++)
-    if (right[i] && !isnan (scores[i]) && (best < 0 || scores[i] > scores[best]))
+    if (right[i] && isfinite (scores[i]) && (best < 0 || scores[i] > scores[best]))
       best = i;
   if (best < 0)
-    return n;
+    return G_MAXINT;
   for (int i = 0; i < n; i++)
-    rank += !right[i] && (scores[i] > scores[best] || (scores[i] == scores[best] && i < best));
+    rank += !right[i] && isfinite (scores[i]) &&
+            (scores[i] > scores[best] || (scores[i] == scores[best] && i < best));
   return rank;
 }
 
@@ -28,12 +29,14 @@ clip_answer (const float *scores, int n_classes, int truth)
   ClipAnswer answer = { .truth = truth, .answer = -1, .rank = 0 };
   const float own = scores[truth];
   for (int i = 0; i < n_classes; i++) {
-    if (!isnan (scores[i]) && (answer.answer < 0 || scores[i] > scores[answer.answer]))
+    if (!isfinite (scores[i]))
+      continue;
+    if (answer.answer < 0 || scores[i] > scores[answer.answer])
       answer.answer = i;
     answer.rank += scores[i] > own || (scores[i] == own && i < truth);
   }
-  if (isnan (own))
-    answer.rank = n_classes;
+  if (!isfinite (own))
+    answer.rank = G_MAXINT;
   return answer;
 }
 

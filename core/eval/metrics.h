@@ -8,22 +8,23 @@
  *   recall@k share of queries that have a right answer among their k best
  *
  * Equal scores stand in the order of candidates, as argmax has it; a model that gives everything the same score gains
- * nothing by it. A score that is no number stands last, and is never right.
+ * nothing by it. A score that is not finite is none: it comes before nothing, and is never right however few candidates
+ * there are.
  */
 #pragma once
 #include "core/clip.h"
 
 G_BEGIN_DECLS
 
-/* @right: [n], which candidates are right ones. Returns 0 … @n; @n: no right one has a score. */
+/* @right: [n], which candidates are right ones. Returns 0 … @n - 1; G_MAXINT: no right one has a score. */
 CLIP_API int clip_rank (const float *scores, const guint8 *right, int n);
 
 /* --------------------------------------------------------------------------------------------------- classification */
 
 typedef struct {
   int truth;  /* the sample's class */
-  int answer; /* the class with the highest score; -1: no score is a number */
-  int rank;   /* of the truth */
+  int answer; /* the class with the highest score; -1: no score is finite */
+  int rank;   /* of the truth; G_MAXINT: its score is not finite */
 } ClipAnswer;
 
 typedef struct {

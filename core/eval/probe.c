@@ -124,11 +124,25 @@ objective (double *gradient, const double *x, gpointer data)
   return (loss + fit->penalty / 2 * square) / fit->data->n;
 }
 
+static gboolean
+fail_not_finite (const ClipProbeData *data, double lambda, GError **error)
+{
+  for (gsize i = 0; i < data->n * data->dim; i++)
+    if (!isfinite (data->features[i]))
+      return clip_fail (
+          error, CLIP_ERROR_FORMAT,
+          "a picture of class %d: feature %d is %g, expected a finite number: nothing "
+          "can be fitted to it",
+          data->classes[i / data->dim], (int) (i % data->dim), data->features[i]);
+  return clip_fail (error, CLIP_ERROR_FORMAT,
+                    "λ %g: the loss is not a finite number: features are too large", lambda);
+}
+
 static ClipProbe *
-fit_on (const ClipProbeData *data, double lambda, ClipThreads *threads)
+fit_on (const ClipProbeData *data, double lambda, ClipThreads *threads, GError **error)
 {
   const gsize L = data->n_classes, n_weights = L * data->dim;
-  ClipProbe *probe = g_new0 (ClipProbe, 1);
+  g_autoptr (ClipProbe) probe = g_new0 (ClipProbe, 1);
   probe->dim = data->dim;
   probe->n_classes = data->n_classes;
   probe->weight = g_new0 (double, n_weights + L);
@@ -149,15 +163,19 @@ fit_on (const ClipProbeData *data, double lambda, ClipThreads *threads)
       clip_lbfgs (probe->weight, n_weights + L, objective, &fit, &options);
   probe->iterations = result.iterations;
   probe->converged = result.converged;
-  return probe;
+  if (!result.finite) {
+    fail_not_finite (data, lambda, error);
+    return NULL;
+  }
+  return g_steal_pointer (&probe);
 }
 
 ClipProbe *
-clip_probe_fit (const ClipProbeData *data, double lambda, int threads)
+clip_probe_fit (const ClipProbeData *data, double lambda, int threads, GError **error)
 {
   g_return_val_if_fail (data && data->n > 0 && data->dim > 0 && data->n_classes > 1, NULL);
   ClipThreads *pool = clip_threads_new (threads);
-  ClipProbe *probe = fit_on (data, lambda, pool);
+  ClipProbe *probe = fit_on (data, lambda, pool, error);
   clip_threads_free (pool);
   return probe;
 }
@@ -268,7 +286,9 @@ try_lambda (Sweep *sweep, int at, GError **error)
   if (at < 0 || at > LAST || sweep->accuracy[at] >= 0)
     return TRUE;
   const double lambda = pow (10, -6 + (double) at / PER_DECADE);
-  g_autoptr (ClipProbe) probe = fit_on (&sweep->split->fitted, lambda, sweep->threads);
+  g_autoptr (ClipProbe) probe = fit_on (&sweep->split->fitted, lambda, sweep->threads, error);
+  if (!probe)
+    return FALSE;
   sweep->accuracy[at] = accuracy_of (probe, &sweep->split->held);
   const ClipProbeStep step = { lambda, sweep->accuracy[at], probe->converged };
   if (sweep->steps)
@@ -327,7 +347,7 @@ clip_probe_sweep (const ClipProbeData *data, guint64 seed, int threads, double *
     const double chosen = pow (10, -6 + (double) best_of (&sweep) / PER_DECADE);
     if (lambda)
       *lambda = chosen;
-    probe = fit_on (data, chosen, sweep.threads);
+    probe = fit_on (data, chosen, sweep.threads, error);
   }
   clip_threads_free (sweep.threads);
   return probe;

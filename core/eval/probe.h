@@ -29,8 +29,9 @@ typedef struct {
   int dim, n_classes;
 } ClipProbeData;
 
-/* @threads: 0: every processor; the result does not depend on it. */
-CLIP_API ClipProbe *clip_probe_fit (const ClipProbeData *data, double lambda, int threads);
+/* @threads: 0: every processor; the result does not depend on it. NULL with @error where features are not finite, or so
+ * large that their products are not. */
+CLIP_API ClipProbe *clip_probe_fit (const ClipProbeData *data, double lambda, int threads, GError **error);
 CLIP_API void clip_probe_free (ClipProbe *probe);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (ClipProbe, clip_probe_free)
 
@@ -54,7 +55,7 @@ typedef gboolean (*ClipProbeProgress) (const ClipProbeStep *step, guint done, gu
  * Chooses λ among 10^(-6 + k/8), k = 0 … 96, by its accuracy on a fifth of @data that is not fitted on (every fifth sample
  * of each class, in a random order that follows from @seed): first at each 16th, then at half the distance around the best
  * until the distance is 1. Of equally good ones the largest is taken. The probe is then fitted on all of @data.
- * Returns: (transfer full): the probe, NULL with @error where it was stopped or a class cannot be split.
+ * Returns: (transfer full): the probe, NULL with @error where it was stopped, a class cannot be split, or as clip_probe_fit ().
  */
 CLIP_API ClipProbe *clip_probe_sweep (const ClipProbeData *data, guint64 seed, int threads, double *lambda,
                                       GArray *steps, ClipProbeProgress progress, gpointer user_data, GError **error);

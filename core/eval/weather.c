@@ -62,13 +62,14 @@ clip_paint_frost (ClipCanvas *canvas, const double *p, double scale, guint64 *st
   return TRUE;
 }
 
-/* x + c · plasma, made as bright as the picture was. */
+/* x + c · plasma, made as bright as the picture was. The original draws numbers of -wibble … wibble and multiplies them by
+ * wibble once more, so that each octave divides them by its decay twice. */
 gboolean
 clip_paint_fog (ClipCanvas *canvas, const double *p, double scale, guint64 *state, GError **error)
 {
   g_autoptr (ClipCanvas) plasma = clip_canvas_new (canvas->width, canvas->height, 1);
   float most = 0;
-  clip_canvas_plasma (plasma, p[1], state);
+  clip_canvas_plasma (plasma, p[1] * p[1], state);
   for (gsize i = 0; i < clip_canvas_n (canvas); i++)
     most = MAX (most, canvas->pixels[i]);
   for (gsize i = 0; i < clip_canvas_n (canvas); i++)
