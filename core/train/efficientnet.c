@@ -11,6 +11,7 @@
  */
 #include "core/base/error.h"
 #include "core/train/convlayer.h"
+#include "core/train/frozen.h"
 #include "core/train/layers.h"
 #include "core/train/pool.h"
 #include "core/train/trainable.h"
@@ -20,8 +21,6 @@
 #define TRUNK "visual.trunk."
 #define STEM_KERNEL 3
 #define STEM_STRIDE 2
-/* Images that go through what is frozen at a time: nothing of it is kept. */
-#define FROZEN_BATCH 16
 
 typedef struct {
   ClipConvLayer expand; /* no channels: absent */
@@ -81,15 +80,17 @@ block_forward (const EfficientNet *net, ClipTape *tape, BlockPass *pass, const B
 }
 
 static gsize
-out_floats (const EfficientNet *net, int block)
+out_floats (gconstpointer data, int block)
 {
+  const EfficientNet *net = data;
   const ClipConv *conv = block == 0 ? &net->stem.conv : &net->blocks[block - 1].project.conv;
   return (gsize) conv->out_size * conv->out_size * conv->out;
 }
 
 static int
-out_channels (const EfficientNet *net, int block)
+out_channels (gconstpointer data, int block)
 {
+  const EfficientNet *net = data;
   return block == 0 ? net->stem.conv.out : net->blocks[block - 1].project.conv.out;
 }
 
@@ -102,51 +103,26 @@ head_forward (const EfficientNet *net, ClipTape *tape, ClipConvPass *pass, float
                      net->trunk.width, batch);
 }
 
-/* y = the output of block @n - 1, or pooled where that is the head: of blocks that are not trained. */
 static void
-frozen_forward (const EfficientNet *net, ClipTape *tape, float *y, const float *pixels, int batch,
-                int n)
+run_frozen (gconstpointer data, ClipTape *tape, float *y, const ClipMap *in, int batch, int i)
 {
-  const ClipTapeMark mark = clip_tape_mark (tape);
-  gsize most = 0;
-  for (int i = 0; i < n && i <= net->n_blocks; i++)
-    most = MAX (most, out_floats (net, i));
-  float *x[2] = { clip_tape_floats (tape, batch * most), clip_tape_floats (tape, batch * most) };
-  ClipMap in = { 0 };
-  for (int i = 0; i < n; i++) {
-    const ClipTapeMark inside = clip_tape_mark (tape);
-    float *out = i == n - 1 ? y : x[i % 2];
-    if (i == 0) {
-      ClipConvPass pass;
-      float *innermost = clip_tape_floats (tape, (gsize) batch * net->size * net->size * 3);
-      clip_pixels_innermost (tape, innermost, pixels, net->size, batch);
-      in = clip_map_plain (innermost, 3);
-      layer_forward (net, tape, &pass, &net->stem, &in, batch, FALSE);
-      clip_map_make (tape, out, &pass.out,
-                     clip_conv_layer_floats (&net->stem, batch) / net->stem.conv.out,
-                     net->stem.conv.out);
-    } else if (i <= net->n_blocks) {
-      BlockPass pass;
-      block_forward (net, tape, &pass, &net->blocks[i - 1], out, &in, batch, FALSE);
-    } else {
-      ClipConvPass pass;
-      head_forward (net, tape, &pass, out, &in, batch, FALSE);
-    }
-    clip_tape_release (tape, inside);
-    if (i <= net->n_blocks)
-      in = clip_map_plain (out, out_channels (net, i));
+  const EfficientNet *net = data;
+  if (i == 0) {
+    ClipConvPass pass;
+    float *innermost = clip_tape_floats (tape, (gsize) batch * net->size * net->size * 3);
+    clip_pixels_innermost (tape, innermost, in->x, net->size, batch);
+    const ClipMap pixels = clip_map_plain (innermost, 3);
+    layer_forward (net, tape, &pass, &net->stem, &pixels, batch, FALSE);
+    clip_map_make (tape, y, &pass.out,
+                   clip_conv_layer_floats (&net->stem, batch) / net->stem.conv.out,
+                   net->stem.conv.out);
+  } else if (i <= net->n_blocks) {
+    BlockPass pass;
+    block_forward (net, tape, &pass, &net->blocks[i - 1], y, in, batch, FALSE);
+  } else {
+    ClipConvPass pass;
+    head_forward (net, tape, &pass, y, in, batch, FALSE);
   }
-  clip_tape_release (tape, mark);
-}
-
-/* The same of any number of images. */
-static void
-frozen_forward_all (const EfficientNet *net, ClipTape *tape, float *y, gsize y_floats,
-                    const float *pixels, int batch, int n)
-{
-  for (int b = 0; b < batch; b += FROZEN_BATCH)
-    frozen_forward (net, tape, y + b * y_floats, pixels + (gsize) b * 3 * net->size * net->size,
-                    MIN (FROZEN_BATCH, batch - b), n);
 }
 
 static gpointer
@@ -155,8 +131,9 @@ forward (ClipTrunk *trunk, ClipTape *tape, float *pooled, const void *in, int ba
 {
   EfficientNet *net = (EfficientNet *) trunk;
   const int first = clip_train_deepest (net->parameters, CLIP_PART_IMAGE);
+  const ClipFrozen frozen = { net, net->size, net->n_blocks, out_channels, out_floats, run_frozen };
   if (!learn || first == G_MAXINT) {
-    frozen_forward_all (net, tape, pooled, trunk->width, in, batch, net->n_blocks + 2);
+    clip_frozen_forward (&frozen, tape, pooled, trunk->width, in, batch, net->n_blocks + 2);
     return NULL;
   }
   Pass *pass = clip_tape_take (tape, sizeof *pass);
@@ -168,7 +145,7 @@ forward (ClipTrunk *trunk, ClipTape *tape, float *pooled, const void *in, int ba
   if (first > 0) {
     const gsize floats = out_floats (net, first - 1);
     float *out = clip_tape_floats (tape, batch * floats);
-    frozen_forward_all (net, tape, out, floats, in, batch, first);
+    clip_frozen_forward (&frozen, tape, out, floats, in, batch, first);
     x = clip_map_plain (out, out_channels (net, first - 1));
   } else {
     float *innermost = clip_tape_floats (tape, (gsize) batch * net->size * net->size * 3);

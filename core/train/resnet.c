@@ -14,6 +14,7 @@
 #include "core/base/error.h"
 #include "core/train/attnpool.h"
 #include "core/train/convlayer.h"
+#include "core/train/frozen.h"
 #include "core/train/pool.h"
 #include "core/train/trainable.h"
 
@@ -21,8 +22,6 @@
 
 #define VISUAL "visual."
 #define STAGES 4
-/* Images that go through what is frozen at a time: nothing of it is kept. */
-#define FROZEN_BATCH 16
 
 typedef struct {
   ClipConvLayer conv1, conv2, conv3;
@@ -62,14 +61,16 @@ positions_of (const ClipConv *conv, int batch)
 
 /* The output of a block, 0 the stem. */
 static int
-out_channels (const ResNet *net, int block)
+out_channels (gconstpointer data, int block)
 {
+  const ResNet *net = data;
   return block == 0 ? net->stem[2].conv.out : net->blocks[block - 1].conv3.conv.out;
 }
 
 static gsize
-out_floats (const ResNet *net, int block)
+out_floats (gconstpointer data, int block)
 {
+  const ResNet *net = data;
   const gsize size =
       block == 0 ? net->stem[2].conv.out_size / 2 : net->blocks[block - 1].conv3.conv.out_size;
   return size * size * out_channels (net, block);
@@ -142,42 +143,18 @@ block_forward (const ResNet *net, ClipTape *tape, BlockPass *pass, const Block *
   pass->out.low = 0;
 }
 
-/* y = the output of block @n - 1, or pooled where that is the pooling: of blocks that are not trained. */
 static void
-frozen_forward (const ResNet *net, ClipTape *tape, float *y, const float *pixels, int batch, int n)
+run_frozen (gconstpointer data, ClipTape *tape, float *y, const ClipMap *in, int batch, int i)
 {
-  const ClipTapeMark mark = clip_tape_mark (tape);
-  gsize most = 0;
-  for (int i = 0; i < n && i <= net->n_blocks; i++)
-    most = MAX (most, out_floats (net, i));
-  float *x[2] = { clip_tape_floats (tape, batch * most), clip_tape_floats (tape, batch * most) };
-  ClipMap in = { 0 };
-  for (int i = 0; i < n; i++) {
-    const ClipTapeMark inside = clip_tape_mark (tape);
-    float *out = i == n - 1 ? y : x[i % 2];
-    BlockPass pass;
-    ClipConvPass stem[3];
-    if (i == 0)
-      stem_forward (net, tape, stem, out, pixels, batch, FALSE);
-    else if (i <= net->n_blocks)
-      block_forward (net, tape, &pass, &net->blocks[i - 1], out, &in, batch, FALSE);
-    else
-      clip_attention_pool_forward (tape, out, in.x, &net->pool, batch);
-    clip_tape_release (tape, inside);
-    if (i <= net->n_blocks)
-      in = clip_map_plain (out, out_channels (net, i));
-  }
-  clip_tape_release (tape, mark);
-}
-
-/* The same of any number of images. */
-static void
-frozen_forward_all (const ResNet *net, ClipTape *tape, float *y, gsize y_floats,
-                    const float *pixels, int batch, int n)
-{
-  for (int b = 0; b < batch; b += FROZEN_BATCH)
-    frozen_forward (net, tape, y + b * y_floats, pixels + (gsize) b * 3 * net->size * net->size,
-                    MIN (FROZEN_BATCH, batch - b), n);
+  const ResNet *net = data;
+  BlockPass pass;
+  ClipConvPass stem[3];
+  if (i == 0)
+    stem_forward (net, tape, stem, y, in->x, batch, FALSE);
+  else if (i <= net->n_blocks)
+    block_forward (net, tape, &pass, &net->blocks[i - 1], y, in, batch, FALSE);
+  else
+    clip_attention_pool_forward (tape, y, in->x, &net->pool, batch);
 }
 
 static gpointer
@@ -186,8 +163,9 @@ forward (ClipTrunk *trunk, ClipTape *tape, float *pooled, const void *in, int ba
 {
   ResNet *net = (ResNet *) trunk;
   const int first = clip_train_deepest (net->parameters, CLIP_PART_IMAGE);
+  const ClipFrozen frozen = { net, net->size, net->n_blocks, out_channels, out_floats, run_frozen };
   if (!learn || first == G_MAXINT) {
-    frozen_forward_all (net, tape, pooled, trunk->width, in, batch, net->n_blocks + 2);
+    clip_frozen_forward (&frozen, tape, pooled, trunk->width, in, batch, net->n_blocks + 2);
     return NULL;
   }
   Pass *pass = clip_tape_take (tape, sizeof *pass);
@@ -198,7 +176,7 @@ forward (ClipTrunk *trunk, ClipTape *tape, float *pooled, const void *in, int ba
   const gsize floats = out_floats (net, last_frozen);
   float *out = clip_tape_floats (tape, batch * floats);
   if (first > 0)
-    frozen_forward_all (net, tape, out, floats, in, batch, first);
+    clip_frozen_forward (&frozen, tape, out, floats, in, batch, first);
   else
     stem_forward (net, tape, pass->stem, out, in, batch, TRUE);
   ClipMap x = clip_map_plain (out, out_channels (net, last_frozen));
