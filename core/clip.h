@@ -289,6 +289,9 @@ CLIP_API const char *const *clip_classifier_get_warnings (const ClipClassifier *
 /* @scores: [L], that of a background label in independent scoring is 0. @feature: [E], any length but zero. */
 CLIP_API void clip_classifier_score (const ClipClassifier *classifier, float *scores, const float *feature,
                                      ClipScoring scoring);
+/* @logits: [L], scale · cosine: what exclusive scores are the softmax of. Scores near 0 are rounded to the same number,
+ * these still tell which comes first. */
+CLIP_API void clip_classifier_logits (const ClipClassifier *classifier, float *logits, const float *feature);
 /* Writes to @top the labels (no backgrounds) whose score reaches their own threshold, or @threshold where they have none,
  * best first, equal ones in label order; at most @n (0: all of them; @top then holds L entries). Returns how many. */
 CLIP_API guint clip_classifier_top (const ClipClassifier *classifier, ClipScore *top, guint n, const float *scores,

@@ -103,11 +103,13 @@ test_exclusive (void)
   g_autofree double *w = g_new (double, E);
   for (guint32 seed = 0; seed < 8; seed++) {
     fill_feature (feature, seed);
-    float scores[3];
+    float scores[3], logits[3];
     clip_classifier_score (classifier, scores, feature, CLIP_SCORING_EXCLUSIVE);
+    clip_classifier_logits (classifier, logits, feature);
     double expected[3], sum = 0.0;
     for (int l = 0; l < 3; l++) {
       embed_texts (w, texts[l]);
+      g_assert_cmpfloat_with_epsilon (logits[l], logit (w, feature), TOLERANCE);
       sum += expected[l] = exp (logit (w, feature));
     }
     for (int l = 0; l < 3; l++)

@@ -4,12 +4,15 @@
  *
  *   golden  : the pixels that Pillow gives, for every coding; what it refuses is an error here, too
  *   cut     : JPEG and PNG that end early, wherever
+ *   shrink  : sizes, and what is meant to be kept of the pixels
  *   refused : sizes beyond the limit, before anything of that size is allocated
  */
 #include "core/image/decode.h"
 #include "core/checkpoint/checkpoint.h"
 #include "tests/shard-writer.h"
 #include "tests/testing.h"
+
+#include <math.h>
 
 static void
 compare (const ClipTensor *file, const ClipTensor *rgb)
@@ -113,12 +116,47 @@ test_refused (void)
   }
 }
 
+/* Large pictures are reduced to a shorter side of that length, small ones stay. */
+static void
+test_shrink (void)
+{
+  static const struct {
+    int width, height, side, to_width, to_height;
+  } cases[] = {
+    { 100, 60, 60, 100, 60 }, { 100, 60, 30, 50, 30 }, { 60, 100, 30, 30, 50 },
+    { 33, 7, 3, 14, 3 },      { 500, 1, 1, 500, 1 },
+  };
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    g_auto (ClipPicture) picture = { cases[i].width, cases[i].height, NULL };
+    const int n = picture.width * picture.height;
+    picture.pixels = g_malloc (3 * n);
+    for (int p = 0; p < n; p++) { /* from 0 to 240, a checkerboard, grey */
+      picture.pixels[3 * p] = 240 * (p % picture.width) / picture.width;
+      picture.pixels[3 * p + 1] = (p % picture.width + p / picture.width) % 2 * 200;
+      picture.pixels[3 * p + 2] = 77;
+    }
+    g_assert_true (clip_picture_shrink (&picture, cases[i].side));
+    if (picture.width != cases[i].to_width || picture.height != cases[i].to_height)
+      g_error ("%d×%d shrunk to %d×%d, expected %d×%d", cases[i].width, cases[i].height,
+               picture.width, picture.height, cases[i].to_width, cases[i].to_height);
+    double mean[3] = { 0 };
+    const int left = picture.width * picture.height;
+    for (int p = 0; p < left; p++)
+      for (int c = 0; c < 3; c++)
+        mean[c] += (double) picture.pixels[3 * p + c] / left;
+    if (fabs (mean[0] - 120) > 6 || fabs (mean[1] - 100) > 6 || fabs (mean[2] - 77) > 1e-9)
+      g_error ("%d×%d shrunk: means %g, %g, %g, expected about 120, 100, 77", cases[i].width,
+               cases[i].height, mean[0], mean[1], mean[2]);
+  }
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/decode/golden", test_golden);
   g_test_add_func ("/decode/cut", test_cut);
+  g_test_add_func ("/decode/shrink", test_shrink);
   g_test_add_func ("/decode/refused", test_refused);
   return g_test_run ();
 }

@@ -2,10 +2,10 @@
 /*
  * gst-clip eval on shards made here, with a tiny model whose own answers are the truth:
  *
- *   classes   : all are right, or none where the truth is shifted; broken samples are named and left out
+ *   classes   : all are right, or none where the truth is shifted; broken samples and shards are named and left out
  *   retrieval : shares of a handful of images; equal captions are one
  *   probe     : two kinds of pictures that a line can tell apart
- *   folder    : every set in it
+ *   folder    : every set in it, each with its own shards, also where another fails
  *   options   : what is refused
  */
 #include "tests/program.h"
@@ -52,16 +52,22 @@ write_pictures (const char *name, int n, const char *extension, const char *cons
 
 /* Runs `gst-clip eval` with the tiny model; the last line, parsed. */
 static JsonNode *
-evaluate (const char *arguments, const char *err)
+evaluate_with_status (const char *arguments, int status, const char *err)
 {
   g_autofree char *line = g_strdup_printf ("eval --model %s %s", model_path, arguments);
   g_auto (Result) result = run (line);
-  check (line, &result, 0, "\n{\"model\": ", err);
+  check (line, &result, status, "\n{\"model\": ", err);
   g_autofree char *json = g_strdup (strrchr (g_strchomp (result.out), '\n') + 1);
   g_autoptr (GError) error = NULL;
   JsonNode *node = json_from_string (json, &error);
   g_assert_no_error (error);
   return node;
+}
+
+static JsonNode *
+evaluate (const char *arguments, const char *err)
+{
+  return evaluate_with_status (arguments, 0, err);
 }
 
 static void
@@ -189,7 +195,8 @@ test_same_name (void)
     members[i].size = g_bytes_get_size (pictures->pdata[0]);
   }
   write_set ("same-0000.tar", members);
-  g_autoptr (JsonNode) node = evaluate ("--shards same-0000.tar --classes same.txt", NULL);
+  g_autoptr (JsonNode) node =
+      evaluate ("--shards same-0000.tar --classes same.txt", "has no rival");
   check_number ("same name", node, "top1", .5);
   check_number ("same name", node, "top5", 1);
 }
@@ -230,6 +237,38 @@ test_broken (void)
   }
 }
 
+/* A shard that cannot be opened, between others: these count, and the exit status tells. */
+static void
+test_unread (void)
+{
+  g_autofree char *directory = g_build_filename (folder, "directory-0000.tar", NULL);
+  g_assert_cmpint (g_mkdir (directory, 0755), ==, 0);
+  static const char *const said[] = { "directory-0000.tar", "1 shards could not be read" };
+  for (guint i = 0; i < G_N_ELEMENTS (said); i++) {
+    g_autoptr (JsonNode) node = evaluate_with_status (
+        "--shards right-0000.tar directory-0000.tar wrong-0000.tar.gz --classes names.txt "
+        "--prompts photo",
+        1, said[i]);
+    check_number (said[i], node, "images", 2 * IMAGES);
+    check_number (said[i], node, "unread_shards", 1);
+    check_number (said[i], node, "top1", .5);
+  }
+}
+
+/* Texts that the model has no room for are named. */
+static void
+test_warnings (void)
+{
+  g_autoptr (GString) text = g_string_new ("cat\n");
+  for (int i = 0; i < 90; i++)
+    g_string_append (text, "x ");
+  g_string_append (text, "\nc\nd\n");
+  write_file ("long.txt", text->str, -1);
+  g_autoptr (JsonNode) node = evaluate (
+      "--shards right-0000.tar --classes long.txt --prompts photo", "cut to the model's 77 tokens");
+  check_number ("long", node, "images", IMAGES);
+}
+
 static void
 test_corruptions (void)
 {
@@ -243,6 +282,16 @@ test_corruptions (void)
                 NULL);
   g_autofree char *a = json_to_string (one, FALSE), *b = json_to_string (two, FALSE);
   g_assert_cmpstr (a, ==, b);
+  /* what is random does not depend on how the path was typed */
+  g_autoptr (JsonNode) ten =
+      evaluate ("--shards right-0000.tar --classes names.txt --prompts photo "
+                "--corruptions",
+                NULL);
+  g_autoptr (JsonNode) typed = evaluate ("--shards ./sets/../right-0000.tar --classes names.txt "
+                                         "--prompts photo --corruptions",
+                                         NULL);
+  g_autofree char *c = json_to_string (ten, FALSE), *d = json_to_string (typed, FALSE);
+  g_assert_cmpstr (c, ==, d);
   check_number ("corruptions", one, "top1", 1);
   JsonObject *all = json_object_get_object_member (json_node_get_object (one), "corruptions");
   g_assert_cmpuint (json_object_get_size (all), ==, 15);
@@ -316,18 +365,31 @@ test_probe (void)
 static void
 test_folder (void)
 {
-  g_autofree char *sets = g_build_filename (folder, "sets", NULL);
-  g_assert_cmpint (g_mkdir (sets, 0755), ==, 0);
-  write_classes_shard ("sets/b-right-0000.tar", 0);
-  write_classes_shard ("sets/b-right-0001.tar", 1);
-  write_file ("sets/b-right.classes.txt", "cat\na dog\n# house; tree\ncar\n", -1);
   static const char *const texts[] = { "a cat", "a dog" };
+  static const char names_text[] = "cat\na dog\n# house; tree\ncar\n";
+  write_classes_shard ("sets/b-0000.tar", 0);
+  write_classes_shard ("sets/b-0001.tar", 1);
+  write_classes_shard ("sets/b-0002.tar.part", 1); /* half a download: not of the set */
+  write_classes_shard ("sets/b-1-0000.tar", 1);    /* of another set */
+  write_file ("sets/b.classes.txt", names_text, -1);
+  write_file ("sets/b-1.classes.txt", names_text, -1);
   write_pictures ("sets/a-captions-0000.tar", 2, "txt", texts);
   g_autoptr (JsonNode) node = evaluate ("--prompts photo sets", NULL);
   check_number ("folder", node, "sets[0].images", 2);
   check_number ("folder", node, "sets[0].image_to_text.r5", 1);
   check_number ("folder", node, "sets[1].images", 2 * IMAGES);
   check_number ("folder", node, "sets[1].top1", .5);
+  check_number ("folder", node, "sets[2].images", IMAGES);
+  check_number ("folder", node, "sets[2].top1", 0);
+
+  /* one that cannot be evaluated, before others that can */
+  write_classes_shard ("sets/a-none-0000.tar", 0); /* neither classes nor captions */
+  g_autoptr (JsonNode) partly = evaluate_with_status ("--prompts photo sets", 1, "a-none-0000.tar");
+  check_number ("partly", partly, "sets[0].images", 2);
+  check_number ("partly", partly, "sets[2].images", 2 * IMAGES);
+  check_number ("partly", partly, "sets[3].top1", 0);
+  g_autofree char *none = g_build_filename (folder, "sets", "a-none-0000.tar", NULL);
+  g_remove (none);
 }
 
 /* ---------------------------------------------------------------------------------------------------------- options */
@@ -347,6 +409,17 @@ test_options (void)
     { "eval --shards right-0000.tar --classes names.txt --confusion x.gif", 2, ".png or .svg" },
     { "eval --shards right-0000.tar --classes names.txt --limit -1", 2, "--limit is -1" },
     { "eval sets --classes names.txt", 2, "'sets'" },
+    { "eval sets --seed 1", 2, "'sets'" },
+    { "eval sets --train-shards right-0000.tar", 2, "'sets'" },
+    { "eval --shards right-0000.tar --classes names.txt --seed 1", 2, "--seed goes with" },
+    { "eval --shards right-0000.tar --classes names.txt --threads 1025", 2,
+      "--threads is 1025, expected 0 … 1024" },
+    { "eval --shards right-0000.tar --classes names.txt --confusion missing/x.png", 1,
+      "missing/x.png: cannot be written" },
+    { "eval --shards right-0000.tar --classes names.txt --confusion folder.svg", 1,
+      "folder.svg: is a directory" },
+    { "eval --shards right-0000.tar --classes many.txt --confusion x.png", 1,
+      "8193 classes, expected 8192" },
     { "eval --clases names.txt", 2, "did you mean --classes?" },
     { "eval --shards missing.tar --classes names.txt", 1, "missing.tar" },
     { "eval --shards right-0000.tar --classes missing.txt", 1, "missing.txt" },
@@ -359,6 +432,12 @@ test_options (void)
   };
   g_autofree char *empty = g_build_filename (folder, "empty", NULL);
   g_mkdir (empty, 0755);
+  g_autofree char *picture = g_build_filename (folder, "folder.svg", NULL);
+  g_mkdir (picture, 0755);
+  g_autoptr (GString) many = g_string_new (NULL);
+  for (int i = 0; i <= 8192; i++)
+    g_string_append_printf (many, "%d\n", i);
+  write_file ("many.txt", many->str, -1);
   write_file ("empty.txt", "\n", -1);
   write_file ("gap.txt", "cat\n\ndog\n", -1);
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
@@ -378,12 +457,16 @@ main (int argc, char **argv)
   model_path = tiny_model_new (1);
   make_pictures ();
   ask_model ();
+  g_autofree char *sets = g_build_filename (folder, "sets", NULL);
+  g_assert_cmpint (g_mkdir (sets, 0755), ==, 0);
   g_autofree char *list = g_strjoinv ("\n", (char **) names);
   write_file ("names.txt", list, -1);
 
   g_test_add_func ("/eval/classes", test_classes);
   g_test_add_func ("/eval/same-name", test_same_name);
   g_test_add_func ("/eval/broken", test_broken);
+  g_test_add_func ("/eval/unread", test_unread);
+  g_test_add_func ("/eval/warnings", test_warnings);
   g_test_add_func ("/eval/corruptions", test_corruptions);
   g_test_add_func ("/eval/confusion", test_confusion);
   g_test_add_func ("/eval/retrieval", test_retrieval);

@@ -69,7 +69,7 @@ clip_classes_score (const ClipClasses *classes, const ClipClassifier *classifier
                     const float *feature)
 {
   g_autofree float *by_label = g_new (float, clip_labels_get_n (classes->labels));
-  clip_classifier_score (classifier, by_label, feature, CLIP_SCORING_EXCLUSIVE);
+  clip_classifier_logits (classifier, by_label, feature);
   for (int i = 0; i < classes->n; i++)
     scores[i] = by_label[classes->label[i]];
 }

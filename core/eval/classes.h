@@ -19,7 +19,7 @@ CLIP_API ClipClasses *clip_classes_load (const char *path, GError **error);
 CLIP_API void clip_classes_free (ClipClasses *classes);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (ClipClasses, clip_classes_free)
 
-/* @scores: [n], of each class, from those of @classifier, which was made of @classes->labels. */
+/* @scores: [n], of each class: the logits of @classifier, which was made of @classes->labels. */
 CLIP_API void clip_classes_score (const ClipClasses *classes, const ClipClassifier *classifier, float *scores,
                                   const float *feature);
 

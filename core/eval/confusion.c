@@ -3,8 +3,11 @@
 #include "core/eval/confusion.h"
 #include "core/base/error.h"
 
+#include <errno.h>
 #include <gdk-pixbuf/gdk-pixbuf.h>
+#include <glib/gstdio.h>
 #include <math.h>
+#include <unistd.h>
 
 #define SIDE 960       /* pixels the picture comes near to */
 #define MOST_NAMES 120 /* more would not be legible */
@@ -93,18 +96,40 @@ write_svg (const char *path, const Matrix *matrix, GError **error)
   return TRUE;
 }
 
+static const struct {
+  const char *suffix;
+  gboolean (*write) (const char *path, const Matrix *matrix, GError **error);
+} formats[] = { { ".png", write_png }, { ".svg", write_svg } };
+
+gboolean
+clip_confusion_check (const char *path, int n_classes, GError **error)
+{
+  g_return_val_if_fail (path && n_classes > 0, FALSE);
+  g_autofree char *directory = g_path_get_dirname (path);
+  gboolean known = FALSE;
+  for (guint i = 0; i < G_N_ELEMENTS (formats); i++)
+    known = known || g_str_has_suffix (path, formats[i].suffix);
+  if (!known)
+    return clip_fail (error, CLIP_ERROR_UNSUPPORTED,
+                      "%s: expected a name that ends in .png or .svg", path);
+  if (n_classes > MOST_CLASSES)
+    return clip_fail (error, CLIP_ERROR_UNSUPPORTED, "%s: %d classes, expected %d at most", path,
+                      n_classes, MOST_CLASSES);
+  if (g_file_test (path, G_FILE_TEST_IS_DIR))
+    return clip_fail (error, CLIP_ERROR_IO, "%s: is a directory, expected a file to write", path);
+  if (g_access (directory, W_OK) != 0) /* a file is written beside it, then renamed */
+    return clip_fail (error, CLIP_ERROR_IO, "%s: cannot be written: %s: %s", path, directory,
+                      g_strerror (errno));
+  return TRUE;
+}
+
 gboolean
 clip_confusion_write (const char *path, const char *const *names, int n_classes,
                       const ClipAnswer *answers, gsize n, GError **error)
 {
-  g_return_val_if_fail (path && names && n_classes > 0, FALSE);
-  static const struct {
-    const char *suffix;
-    gboolean (*write) (const char *path, const Matrix *matrix, GError **error);
-  } formats[] = { { ".png", write_png }, { ".svg", write_svg } };
-  if (n_classes > MOST_CLASSES)
-    return clip_fail (error, CLIP_ERROR_UNSUPPORTED, "%s: %d classes, expected %d at most", path,
-                      n_classes, MOST_CLASSES);
+  g_return_val_if_fail (names, FALSE);
+  if (!clip_confusion_check (path, n_classes, error))
+    return FALSE;
   const gsize L = n_classes;
   g_autofree guint *counts = g_new (guint, L * L);
   g_autofree float *share = g_new (float, L *L);
@@ -120,6 +145,5 @@ clip_confusion_write (const char *path, const char *const *names, int n_classes,
   for (guint i = 0; i < G_N_ELEMENTS (formats); i++)
     if (g_str_has_suffix (path, formats[i].suffix))
       return formats[i].write (path, &matrix, error);
-  return clip_fail (error, CLIP_ERROR_UNSUPPORTED, "%s: expected a name that ends in .png or .svg",
-                    path);
+  g_return_val_if_reached (FALSE);
 }

@@ -105,16 +105,23 @@ clip_corruption_get_group (const ClipCorruption *corruption)
 }
 
 gboolean
+clip_corruption_fits (int width, int height, GError **error)
+{
+  return (width <= MAX_SIDE && height <= MAX_SIDE && (gint64) width * height <= MAX_PIXELS) ||
+         clip_fail (error, CLIP_ERROR_UNSUPPORTED,
+                    "%d×%d pixels are too many to corrupt, expected at most %d a side and "
+                    "%" G_GINT64_FORMAT " in all",
+                    width, height, MAX_SIDE, MAX_PIXELS);
+}
+
+gboolean
 clip_corrupt (const ClipCorruption *corruption, guint8 *out, const guint8 *in, int width,
               int height, int severity, guint64 seed, GError **error)
 {
   g_return_val_if_fail (corruption && out && in && width > 0 && height > 0, FALSE);
   g_return_val_if_fail (severity >= 1 && severity <= CLIP_SEVERITIES, FALSE);
-  if (width > MAX_SIDE || height > MAX_SIDE || (gint64) width * height > MAX_PIXELS)
-    return clip_fail (error, CLIP_ERROR_UNSUPPORTED,
-                      "%d×%d pixels are too many to corrupt, expected at most %d a side and "
-                      "%" G_GINT64_FORMAT " in all",
-                      width, height, MAX_SIDE, MAX_PIXELS);
+  if (!clip_corruption_fits (width, height, error))
+    return FALSE;
   g_autoptr (ClipCanvas) canvas = clip_canvas_new (width, height, 3);
   const gsize n = clip_canvas_n (canvas);
   guint64 state = clip_random_key (seed, corruption - corruptions, severity);

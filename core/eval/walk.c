@@ -18,8 +18,8 @@ typedef struct {
   int class;
   char **captions;
   GBytes *bytes;
-  ClipPicture picture;
-  GError *error; /* why the picture is broken */
+  ClipPicture picture; /* to be corrupted */
+  GError *error;       /* why the picture is broken */
 } Sample;
 
 typedef struct {
@@ -30,12 +30,13 @@ typedef struct {
   ClipWalkCount *count;
   int n_variants;
   gsize width;     /* W */
-  float *pixels;   /* [BATCH, 3, R, R] */
-  float *features; /* [BATCH, variants, W] */
+  gsize n_pixels;  /* 3·R·R */
+  float *pixels;   /* [BATCH, 3, R, R] of one variant */
+  float *features; /* [variants, BATCH, W] */
+  float *one;      /* [variants, W]: of one sample */
   Sample samples[BATCH];
   int n;              /* samples waiting */
-  int first;          /* unit (sample, variant) of pixels[0] */
-  GMutex mutex;       /* guards the samples' errors while corruptions are painted */
+  int variant;        /* that is in pixels */
   double total, read; /* bytes of all shards, and of those read so far */
   gboolean full;      /* the limit is reached */
 } Walk;
@@ -62,36 +63,19 @@ tell_broken (Walk *walk, const char *message)
 
 /* ------------------------------------------------------------------------------------------------------------ batch */
 
-static void
-decode (void *data, int task, int worker)
+static float *
+pixels_of (const Walk *walk, int task)
 {
-  Sample *sample = &((Walk *) data)->samples[task];
-  gsize size;
-  const guint8 *bytes = g_bytes_get_data (sample->bytes, &size);
-  g_autofree char *name = g_strdup_printf ("%s: %s", sample->shard, sample->key);
-  clip_picture_decode (&sample->picture, bytes, size, name, &sample->error);
-  g_clear_pointer (&sample->bytes, g_bytes_unref);
+  return walk->pixels + task * walk->n_pixels;
 }
 
-/* One variant of one picture, to the image tower's input. */
+/* A picture, to the image tower's input. */
 static gboolean
-prepare_variant (const Walk *walk, float *pixels, const Sample *sample, int variant, GError **error)
+prepare (const Walk *walk, float *pixels, const guint8 *rgb, int width, int height, GError **error)
 {
-  const ClipPicture *picture = &sample->picture;
-  const guint8 *planes[] = { picture->pixels };
-  const int strides[] = { picture->width * 3 };
-  const ClipFrameInfo frame = { "RGB", picture->width, picture->height };
-  g_autofree guint8 *corrupted = NULL;
-  if (variant > 0) {
-    const guint64 seed =
-        clip_random_key (walk->options->seed, g_str_hash (sample->key), g_str_hash (sample->shard));
-    corrupted = g_malloc ((gsize) picture->height * picture->width * 3);
-    if (!clip_corrupt (clip_corruption ((variant - 1) / CLIP_SEVERITIES), corrupted,
-                       picture->pixels, picture->width, picture->height,
-                       (variant - 1) % CLIP_SEVERITIES + 1, seed, error))
-      return FALSE;
-    planes[0] = corrupted;
-  }
+  const guint8 *planes[] = { rgb };
+  const int strides[] = { width * 3 };
+  const ClipFrameInfo frame = { "RGB", width, height };
   g_autoptr (ClipPreprocess) preprocess =
       clip_preprocess_new (&walk->info->preprocess, &frame, error);
   if (!preprocess)
@@ -100,44 +84,95 @@ prepare_variant (const Walk *walk, float *pixels, const Sample *sample, int vari
   return TRUE;
 }
 
+/* Variant 0. Only what will be corrupted is kept. */
+static gboolean
+decode_sample (const Walk *walk, float *pixels, Sample *sample, GError **error)
+{
+  g_auto (ClipPicture) picture = { 0 };
+  gsize size;
+  const guint8 *bytes = g_bytes_get_data (sample->bytes, &size);
+  g_autofree char *name = g_strdup_printf ("%s: %s", sample->shard, sample->key);
+  if (!clip_picture_decode (&picture, bytes, size, name, error))
+    return FALSE;
+  if (!prepare (walk, pixels, picture.pixels, picture.width, picture.height, error)) {
+    g_prefix_error (error, "%s: ", name);
+    return FALSE;
+  }
+  if (walk->n_variants == 1)
+    return TRUE;
+  if (!clip_picture_shrink (&picture, CLIP_CORRUPTION_SIDE))
+    return clip_fail (error, CLIP_ERROR_UNSUPPORTED, "%s: no memory to reduce %d×%d pixels", name,
+                      picture.width, picture.height);
+  if (!clip_corruption_fits (picture.width, picture.height, error)) {
+    g_prefix_error (error, "%s: ", name);
+    return FALSE;
+  }
+  sample->picture = picture;
+  picture.pixels = NULL;
+  return TRUE;
+}
+
 static void
-prepare (void *data, int task, int worker)
+decode (void *data, int task, int worker)
 {
   Walk *walk = data;
-  const gsize picture = 3 * (gsize) walk->info->image_size * walk->info->image_size;
-  Sample *sample = &walk->samples[(walk->first + task) / walk->n_variants];
-  float *pixels = walk->pixels + task * picture;
-  g_autoptr (GError) error = NULL;
-  if (sample->picture.pixels &&
-      prepare_variant (walk, pixels, sample, (walk->first + task) % walk->n_variants, &error))
-    return;
-  memset (pixels, 0, picture * sizeof *pixels);
-  g_mutex_lock (&walk->mutex);
-  if (!sample->error && error)
-    g_set_error (&sample->error, error->domain, error->code, "%s: %s: %s", sample->shard,
-                 sample->key, error->message);
-  g_mutex_unlock (&walk->mutex);
+  Sample *sample = &walk->samples[task];
+  float *pixels = pixels_of (walk, task);
+  if (!decode_sample (walk, pixels, sample, &sample->error))
+    memset (pixels, 0, walk->n_pixels * sizeof *pixels);
+  g_clear_pointer (&sample->bytes, g_bytes_unref);
+}
+
+static gboolean
+corrupt_sample (const Walk *walk, float *pixels, const Sample *sample, GError **error)
+{
+  const ClipPicture *picture = &sample->picture;
+  const ClipCorruption *corruption = clip_corruption ((walk->variant - 1) / CLIP_SEVERITIES);
+  const int severity = (walk->variant - 1) % CLIP_SEVERITIES + 1;
+  g_autofree char *file = g_path_get_basename (sample->shard); /* however its folder was typed */
+  const guint64 seed =
+      clip_random_key (walk->options->seed, g_str_hash (sample->key), g_str_hash (file));
+  g_autofree guint8 *corrupted = g_malloc ((gsize) picture->height * picture->width * 3);
+  return clip_corrupt (corruption, corrupted, picture->pixels, picture->width, picture->height,
+                       severity, seed, error) &&
+         prepare (walk, pixels, corrupted, picture->width, picture->height, error);
+}
+
+static void
+corrupt (void *data, int task, int worker)
+{
+  Walk *walk = data;
+  Sample *sample = &walk->samples[task];
+  if (!sample->error && !corrupt_sample (walk, pixels_of (walk, task), sample, &sample->error))
+    g_prefix_error (&sample->error, "%s: %s: ", sample->shard, sample->key);
+}
+
+static void
+encode (Walk *walk)
+{
+  float *features = walk->features + walk->variant * BATCH * walk->width;
+  if (walk->options->pooled)
+    clip_encode_image_pooled (walk->session, features, walk->pixels, walk->n);
+  else
+    clip_encode_image (walk->session, features, walk->pixels, walk->n);
 }
 
 static void
 flush (Walk *walk)
 {
-  const int units = walk->n * walk->n_variants;
-  clip_threads_run (walk->session->threads, decode, walk, walk->n);
-  for (walk->first = 0; walk->first < units; walk->first += BATCH) {
-    const int n = MIN (BATCH, units - walk->first);
-    float *features = walk->features + walk->first * walk->width;
-    clip_threads_run (walk->session->threads, prepare, walk, n);
-    if (walk->options->pooled)
-      clip_encode_image_pooled (walk->session, features, walk->pixels, n);
-    else
-      clip_encode_image (walk->session, features, walk->pixels, n);
+  const gsize W = walk->width;
+  if (walk->n == 0)
+    return;
+  for (walk->variant = 0; walk->variant < walk->n_variants; walk->variant++) {
+    clip_threads_run (walk->session->threads, walk->variant > 0 ? corrupt : decode, walk, walk->n);
+    encode (walk);
   }
   for (int i = 0; i < walk->n; i++) {
     Sample *sample = &walk->samples[i];
+    for (int v = 0; v < walk->n_variants; v++)
+      memcpy (walk->one + v * W, walk->features + (v * BATCH + i) * W, W * sizeof (float));
     const ClipWalkSample found = { sample->shard, sample->key, sample->class,
-                                   (const char *const *) sample->captions,
-                                   walk->features + i * walk->n_variants * walk->width };
+                                   (const char *const *) sample->captions, walk->one };
     if (sample->error) {
       tell_broken (walk, sample->error->message);
     } else {
@@ -196,12 +231,9 @@ file_size (const char *path)
 }
 
 static gboolean
-walk_shard (Walk *walk, const char *path, GError **error)
+walk_shard (Walk *walk, ClipShards *shards, double size, GError **error)
 {
-  const double before = walk->read, size = file_size (path);
-  g_autoptr (ClipShards) shards = clip_shards_open (path, error);
-  if (!shards)
-    return FALSE;
+  const double before = walk->read;
   while (!walk->full) {
     g_autoptr (GError) broken = NULL;
     ClipSample sample = { 0 };
@@ -242,21 +274,37 @@ clip_walk (ClipSession *session, const char *const *shards, const ClipWalkOption
     .count = count,
     .n_variants = options->corruptions ? 1 + CLIP_CORRUPTIONS * CLIP_SEVERITIES : 1,
     .width = options->pooled ? info->pooled_width : info->embed_dim,
+    .n_pixels = 3 * (gsize) info->image_size * info->image_size,
   };
-  g_autofree float *pixels = g_new (float, (gsize) BATCH * 3 * info->image_size * info->image_size);
-  g_autofree float *features = g_new (float, BATCH *walk.n_variants *walk.width);
+  g_autofree float *pixels = g_new (float, BATCH *walk.n_pixels);
+  g_autofree float *features = g_new (float, (BATCH + 1) * walk.n_variants * walk.width);
   walk.pixels = pixels;
   walk.features = features;
-  g_mutex_init (&walk.mutex);
+  walk.one = features + BATCH * walk.n_variants * walk.width;
   for (guint i = 0; paths[i]; i++)
     walk.total += file_size (paths[i]);
+  g_autoptr (GError) unread = NULL; /* of the first that was not */
   gboolean ok = TRUE;
-  for (guint i = 0; ok && paths[i] && !walk.full; i++)
-    ok = walk_shard (&walk, paths[i], error);
+  for (guint i = 0; ok && paths[i] && !walk.full; i++) {
+    g_autoptr (GError) reason = NULL;
+    g_autoptr (ClipShards) opened = clip_shards_open (paths[i], &reason);
+    if (opened) {
+      ok = walk_shard (&walk, opened, file_size (paths[i]), error);
+    } else {
+      count->unread++;
+      if (funcs->broken)
+        funcs->broken (reason->message, funcs->data);
+      if (!unread)
+        unread = g_steal_pointer (&reason);
+    }
+  }
   if (ok)
     flush (&walk);
   for (int i = 0; i < walk.n; i++)
     clear_sample (&walk.samples[i]);
-  g_mutex_clear (&walk.mutex);
+  if (ok && unread) {
+    g_propagate_error (error, g_steal_pointer (&unread));
+    return FALSE;
+  }
   return ok;
 }

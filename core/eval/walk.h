@@ -2,9 +2,10 @@
 /*
  * Walks through the samples of shards and encodes their pictures, some at a time:
  *
- *   shard ─▶ sample ─▶ decoded ─▶ (corrupted) ─▶ preprocessed ─▶ features [variants, W] ─▶ found ()
+ *   shard ─▶ sample ─▶ decoded ─▶ (reduced ─▶ corrupted) ─▶ preprocessed ─▶ features [variants, W] ─▶ found ()
  *
- * Pictures are decoded, corrupted and prepared on the session's threads. What cannot be read is told, counted and left out.
+ * Pictures are decoded, corrupted and prepared on the session's threads, each of which holds one decoded picture; only what is
+ * to be corrupted is kept longer, reduced to CLIP_CORRUPTION_SIDE. What cannot be read is told, counted and left out.
  */
 #pragma once
 #include "core/clip.h"
@@ -23,22 +24,24 @@ typedef struct {
   gboolean corruptions; /* variants: the picture, then CLIP_CORRUPTIONS × CLIP_SEVERITIES; FALSE: the picture */
   int n_classes;        /* > 0: a sample without a class below it is broken */
   gboolean captions;    /* a sample without captions is broken */
-  guint64 seed;         /* of the corruptions */
+  guint64 seed;         /* of the corruptions; a sample's own follows from it, the sample's key and its shard's file name */
   guint limit;          /* how many samples at most; 0: all */
 } ClipWalkOptions;
 
 typedef struct {
   void (*found) (const ClipWalkSample *sample, gpointer data);
-  void (*broken) (const char *message, gpointer data); /* (nullable): "SHARD: KEY: what is wrong" */
+  void (*broken) (const char *message, gpointer data); /* (nullable): "SHARD: KEY: what is wrong", "SHARD: …" */
   gboolean (*progress) (double fraction, gpointer data); /* (nullable): FALSE stops */
   gpointer data;
 } ClipWalkFuncs;
 
 typedef struct {
-  guint found, broken;
+  guint found, broken; /* samples */
+  guint unread;        /* shards that could not be opened */
 } ClipWalkCount;
 
-/* @shards: NULL-terminated, paths or patterns. FALSE where one cannot be opened, none fits, or progress () stopped. */
+/* @shards: NULL-terminated, paths or patterns. FALSE where a pattern fits nothing, progress () stopped, or a shard could not
+ * be opened; the others are walked through all the same, @error is then about the first. */
 CLIP_API gboolean clip_walk (ClipSession *session, const char *const *shards, const ClipWalkOptions *options,
                              const ClipWalkFuncs *funcs, ClipWalkCount *count, GError **error);
 

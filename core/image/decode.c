@@ -39,7 +39,7 @@ size_prepared (GdkPixbufLoader *loader, int width, int height, gpointer data)
 }
 
 /* Colours as they are stored; alpha is left out. */
-static void
+static gboolean
 copy_rgb (ClipPicture *picture, const GdkPixbuf *pixbuf)
 {
   const int channels = gdk_pixbuf_get_n_channels (pixbuf);
@@ -47,7 +47,9 @@ copy_rgb (ClipPicture *picture, const GdkPixbuf *pixbuf)
   const guint8 *in = gdk_pixbuf_read_pixels (pixbuf);
   picture->width = gdk_pixbuf_get_width (pixbuf);
   picture->height = gdk_pixbuf_get_height (pixbuf);
-  picture->pixels = g_malloc ((gsize) 3 * picture->width * picture->height);
+  picture->pixels = g_try_malloc ((gsize) 3 * picture->width * picture->height);
+  if (!picture->pixels)
+    return FALSE;
   guint8 *out = picture->pixels;
   for (int y = 0; y < picture->height; y++) {
     const guint8 *row = in + y * stride;
@@ -59,6 +61,7 @@ copy_rgb (ClipPicture *picture, const GdkPixbuf *pixbuf)
     for (int x = 0; x < picture->width; x++, row += channels, out += 3)
       memcpy (out, row, 3);
   }
+  return TRUE;
 }
 
 /* ---------------------------------------------------------------------------------------- cut short
@@ -79,8 +82,8 @@ number (const guint8 *data, int n)
  * Segments (FF, marker, length) are skipped, for thumbnails in them have ends of their own, up to the start of scan FF DA;
  * in the data that follows, FF is escaped as FF 00, so that FF D9 can only be the end.
  */
-gboolean
-clip_jpeg_is_whole (const guint8 *data, gsize size)
+static gboolean
+jpeg_is_whole (const guint8 *data, gsize size)
 {
   gsize at = 2; /* after FF D8 */
   while (at + 4 <= size) {
@@ -122,7 +125,7 @@ typedef struct {
 } Coding;
 
 static const Coding codings[] = {
-  { "jpeg", 0, "\xff\xd8\xff", clip_jpeg_is_whole },
+  { "jpeg", 0, "\xff\xd8\xff", jpeg_is_whole },
   { "png", 0, "\x89PNG\r\n\x1a\n", png_is_whole },
   { "webp", 8, "WEBP", webp_is_whole },
 };
@@ -137,6 +140,13 @@ find_coding (const guint8 *data, gsize size)
       return &codings[i];
   }
   return NULL;
+}
+
+gboolean
+clip_picture_is_whole (const guint8 *data, gsize size)
+{
+  const Coding *coding = find_coding (data, size);
+  return !coding || coding->is_whole (data, size);
 }
 
 /* -------------------------------------------------------------------------------------------------- */
@@ -175,6 +185,29 @@ clip_picture_decode (ClipPicture *picture, const guint8 *data, gsize size, const
   if (!pixbuf)
     return clip_fail (error, CLIP_ERROR_FORMAT, "%s: picture cannot be decoded: %s", name,
                       reason ? reason->message : "it has no pixels");
-  copy_rgb (picture, pixbuf);
+  return copy_rgb (picture, pixbuf) ||
+         clip_fail (error, CLIP_ERROR_UNSUPPORTED, "%s: no memory for a picture of %d×%d pixels",
+                    name, picture->width, picture->height);
+}
+
+gboolean
+clip_picture_shrink (ClipPicture *picture, int side)
+{
+  const int shorter = MIN (picture->width, picture->height);
+  if (shorter <= side)
+    return TRUE;
+  const double scale = (double) side / shorter;
+  g_autoptr (GdkPixbuf) whole =
+      gdk_pixbuf_new_from_data (picture->pixels, GDK_COLORSPACE_RGB, FALSE, 8, picture->width,
+                                picture->height, picture->width * 3, NULL, NULL);
+  g_autoptr (GdkPixbuf) small =
+      gdk_pixbuf_scale_simple (whole, MAX (1, (int) (picture->width * scale + .5)),
+                               MAX (1, (int) (picture->height * scale + .5)), GDK_INTERP_BILINEAR);
+  g_auto (ClipPicture) shrunk = { 0 };
+  if (!small || !copy_rgb (&shrunk, small))
+    return FALSE;
+  clip_picture_clear (picture);
+  *picture = shrunk;
+  shrunk.pixels = NULL;
   return TRUE;
 }

@@ -67,10 +67,6 @@ static gboolean
 add_glob (GPtrArray *paths, const char *pattern, GError **error)
 {
   glob_t found = { 0 };
-  if (g_file_test (pattern, G_FILE_TEST_EXISTS)) { /* its name may have brackets */
-    g_ptr_array_add (paths, g_strdup (pattern));
-    return TRUE;
-  }
   const int status = glob (pattern, GLOB_NOSORT, NULL, &found);
   if (status != 0)
     return clip_fail (error, CLIP_ERROR_IO, "%s: %s", pattern,
@@ -89,9 +85,9 @@ add_files (GPtrArray *paths, const char *pattern, GError **error)
   g_ptr_array_add (open, g_strdup (pattern));
   for (guint i = 0; i < open->len; i++) {
     const char *path = open->pdata[i];
-    if (add_braces (open, path))
-      continue;
-    if (!add_glob (paths, path, error))
+    if (g_file_test (path, G_FILE_TEST_EXISTS)) /* its name may have brackets and braces */
+      g_ptr_array_add (paths, g_strdup (path));
+    else if (!add_braces (open, path) && !add_glob (paths, path, error))
       return FALSE;
   }
   return TRUE;

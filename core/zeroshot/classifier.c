@@ -248,15 +248,28 @@ log_sum_exp (const float *x, guint n, const gboolean *mask)
   return max + log (sum);
 }
 
+/* @logits: [@rows] of the first rows */
+static void
+compute_logits (const ClipClassifier *self, float *logits, const float *feature, guint rows)
+{
+  const float norm = MAX (cblas_snrm2 (self->embed_dim, feature, 1), 1e-12f);
+  clip_sgemv (logits, self->embeddings, feature, (int) rows, self->embed_dim,
+              self->logit_scale / norm);
+}
+
+void
+clip_classifier_logits (const ClipClassifier *self, float *logits, const float *feature)
+{
+  compute_logits (self, logits, feature, self->n_labels);
+}
+
 void
 clip_classifier_score (const ClipClassifier *self, float *scores, const float *feature,
                        ClipScoring scoring)
 {
   const guint L = self->n_labels;
-  const float norm = MAX (cblas_snrm2 (self->embed_dim, feature, 1), 1e-12f);
   g_autofree float *logits = g_new (float, self->n_rows);
-  clip_sgemv (logits, self->embeddings, feature, (int) self->n_rows, self->embed_dim,
-              self->logit_scale / norm);
+  compute_logits (self, logits, feature, self->n_rows);
 
   if (scoring == CLIP_SCORING_EXCLUSIVE) {
     const double total = log_sum_exp (logits, L, NULL);

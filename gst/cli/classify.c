@@ -108,9 +108,7 @@ make_classifier (ClipSession *session, ClipLabels *labels, char **templates, GEr
   ClipClassifier *classifier = clip_classifier_new (
       session, labels, (const char *const *) templates, show_progress, NULL, error);
   terminal_clear ();
-  const char *const *warnings = classifier ? clip_classifier_get_warnings (classifier) : NULL;
-  for (guint i = 0; warnings && warnings[i]; i++)
-    terminal_warn ("%s", warnings[i]);
+  terminal_warn_all (classifier ? clip_classifier_get_warnings (classifier) : NULL);
   return classifier;
 }
 

@@ -2,8 +2,19 @@
 /* gst-clip eval: what a classification came to, whoever classified. */
 #include "core/eval/confusion.h"
 #include "gst/cli/eval.h"
+#include "gst/cli/terminal.h"
 #include <math.h>
 #include <stdio.h>
+
+ClipClasses *
+eval_load_classes (const char *path, GError **error)
+{
+  g_autoptr (ClipClasses) classes = clip_classes_load (path, error);
+  if (!classes ||
+      (eval_options.confusion && !clip_confusion_check (eval_options.confusion, classes->n, error)))
+    return NULL;
+  return g_steal_pointer (&classes);
+}
 
 typedef struct {
   double top1, top5, mean_per_class;
@@ -51,17 +62,22 @@ print_classes (JsonLine *line, const ClipClasses *classes, const GArray *answers
   json_line_end (line, ']');
 }
 
-gboolean
-eval_answers (JsonLine *line, const ClipClasses *classes, const GArray *answers, GError **error)
+void
+eval_answers (JsonLine *line, const ClipClasses *classes, const GArray *answers)
 {
   const Shares shares = add_shares (line, classes, answers);
   printf ("%-16s %6.1f %%\n%-16s %6.1f %%\n%-16s %6.1f %%\n", "top-1", 100 * shares.top1, "top-5",
           100 * shares.top5, "mean per class", 100 * shares.mean_per_class);
   if (eval_options.per_class)
     print_classes (line, classes, answers);
-  return !eval_options.confusion ||
-         clip_confusion_write (eval_options.confusion, (const char *const *) classes->names,
-                               classes->n, (const ClipAnswer *) answers->data, answers->len, error);
+  g_autoptr (GError) error = NULL;
+  if (eval_options.confusion &&
+      !clip_confusion_write (eval_options.confusion, (const char *const *) classes->names,
+                             classes->n, (const ClipAnswer *) answers->data, answers->len,
+                             &error)) {
+    terminal_report ("%s", error->message);
+    eval_incomplete = TRUE;
+  }
 }
 
 void

@@ -77,7 +77,7 @@ answer (const ClipProbe *probe, const Table *table)
 gboolean
 eval_probe (JsonLine *line, ClipSession *session, GError **error)
 {
-  g_autoptr (ClipClasses) classes = clip_classes_load (eval_options.classes, error);
+  g_autoptr (ClipClasses) classes = eval_load_classes (eval_options.classes, error);
   g_auto (Table) train = { 0 }, test = { 0 };
   if (!classes)
     return FALSE;
@@ -113,5 +113,6 @@ eval_probe (JsonLine *line, ClipSession *session, GError **error)
   json_line_int (line, "classes", classes->n);
   json_line_float (line, "lambda", lambda);
   g_autoptr (GArray) answers = answer (probe, &test);
-  return eval_answers (line, classes, answers, error);
+  eval_answers (line, classes, answers);
+  return TRUE;
 }

@@ -16,6 +16,7 @@
 #include <string.h>
 
 EvalOptions eval_options;
+gboolean eval_incomplete;
 
 static const GOptionEntry entries[] = {
   { "shards", 's', 0, G_OPTION_ARG_FILENAME_ARRAY, &eval_options.shards,
@@ -71,10 +72,18 @@ eval_walk (ClipSession *session, char **shards, const ClipWalkOptions *how,
            GError **error)
 {
   const ClipWalkFuncs funcs = { found, tell_broken, show_encoding, data };
-  const gboolean ok = clip_walk (session, (const char *const *) shards, how, &funcs, count, error);
+  g_autoptr (GError) problem = NULL;
+  const gboolean ok =
+      clip_walk (session, (const char *const *) shards, how, &funcs, count, &problem);
   terminal_clear ();
-  if (!ok)
+  if (!ok && count->unread == 0) {
+    g_propagate_error (error, g_steal_pointer (&problem));
     return FALSE;
+  }
+  if (count->unread > 0) {
+    terminal_warn ("%u shards could not be read", count->unread);
+    eval_incomplete = TRUE;
+  }
   if (count->broken > 0)
     terminal_warn ("%u of %u samples were broken and left out", count->broken,
                    count->broken + count->found);
@@ -90,54 +99,105 @@ eval_add_count (JsonLine *line, const ClipWalkCount *count)
 {
   json_line_int (line, "images", count->found);
   json_line_int (line, "broken", count->broken);
+  json_line_int (line, "unread_shards", count->unread);
 }
 
 /* ----------------------------------------------------------------------------------------------------------- folder */
 
+typedef struct {
+  char *name;
+  GPtrArray *shards; /* paths, NULL-terminated */
+} Set;
+
+static void
+set_free (gpointer data)
+{
+  Set *set = data;
+  g_free (set->name);
+  g_ptr_array_unref (set->shards);
+  g_free (set);
+}
+
 static int
-compare_names (const void *a, const void *b)
+compare_sets (const void *a, const void *b)
+{
+  return strcmp ((*(const Set *const *) a)->name, (*(const Set *const *) b)->name);
+}
+
+static int
+compare_paths (const void *a, const void *b)
 {
   return strcmp (*(char *const *) a, *(char *const *) b);
 }
 
-/* Names of the sets whose shards lie in @folder: NAME-0000.tar, NAME-0000.tar.gz … */
+static gboolean
+has_name (gconstpointer set, gconstpointer name)
+{
+  return g_str_equal (((const Set *) set)->name, name);
+}
+
+/* Length of NAME where @file is NAME-0000.tar, or that packed; 0: it is no shard. */
+static gsize
+name_length (const char *file)
+{
+  static const char *const suffixes[] = { ".tar",     ".tar.gz",  ".tar.bz2", ".tar.xz",
+                                          ".tar.zst", ".tar.lz4", NULL };
+  const char *dash = strrchr (file, '-');
+  const gsize digits = dash ? strspn (dash + 1, "0123456789") : 0;
+  return digits > 0 && g_strv_contains (suffixes, dash + 1 + digits) ? dash - file : 0;
+}
+
+/* The sets whose shards lie in @folder, in order of their names. */
 static GPtrArray *
 find_sets (const char *folder, GError **error)
 {
   g_autoptr (GDir) dir = g_dir_open (folder, 0, error);
   if (!dir)
     return NULL;
-  GPtrArray *sets = g_ptr_array_new_with_free_func (g_free);
+  GPtrArray *sets = g_ptr_array_new_with_free_func (set_free);
   for (const char *file; (file = g_dir_read_name (dir));) {
-    const char *dash = strrchr (file, '-');
-    const gsize digits = dash ? strspn (dash + 1, "0123456789") : 0;
-    if (digits == 0 || !g_str_has_prefix (dash + 1 + digits, ".tar"))
+    const gsize length = name_length (file);
+    if (length == 0)
       continue;
-    char *name = g_strndup (file, dash - file);
-    if (g_ptr_array_find_with_equal_func (sets, name, g_str_equal, NULL))
-      g_free (name);
-    else
-      g_ptr_array_add (sets, name);
+    g_autofree char *name = g_strndup (file, length);
+    guint at;
+    if (!g_ptr_array_find_with_equal_func (sets, name, has_name, &at)) {
+      Set *set = g_new (Set, 1);
+      set->name = g_strdup (name);
+      set->shards = g_ptr_array_new_with_free_func (g_free);
+      at = sets->len;
+      g_ptr_array_add (sets, set);
+    }
+    g_ptr_array_add (((Set *) sets->pdata[at])->shards, g_build_filename (folder, file, NULL));
   }
-  g_ptr_array_sort (sets, compare_names);
+  for (guint i = 0; i < sets->len; i++) {
+    Set *set = sets->pdata[i];
+    g_ptr_array_sort (set->shards, compare_paths);
+    g_ptr_array_add (set->shards, NULL);
+  }
+  g_ptr_array_sort (sets, compare_sets);
   return sets;
 }
 
-/* Zero-shot where the set has classes, retrieval where it has none. */
-static gboolean
-eval_set (JsonLine *line, ClipSession *session, const char *folder, const char *set, GError **error)
+/* Zero-shot where the set has classes, retrieval where it has none. What goes wrong is told, and the others go on. */
+static void
+eval_set (JsonLine *line, ClipSession *session, const char *folder, const Set *set)
 {
-  g_autofree char *shards = g_strdup_printf ("%s/%s-[0-9]*.tar*", folder, set);
-  g_autofree char *classes = g_strdup_printf ("%s/%s.classes.txt", folder, set);
-  char *patterns[] = { shards, NULL };
+  g_autofree char *classes = g_strdup_printf ("%s/%s.classes.txt", folder, set->name);
+  char **shards = (char **) set->shards->pdata;
+  g_autoptr (GError) error = NULL;
   json_line_begin (line, NULL, '{');
-  json_line_string (line, "set", set);
-  const gboolean ok = g_file_test (classes, G_FILE_TEST_EXISTS)
-                          ? eval_zero_shot (line, session, patterns, classes, set, error)
-                          : eval_retrieval (line, session, patterns, set, error);
+  json_line_string (line, "set", set->name);
+  if (!(g_file_test (classes, G_FILE_TEST_EXISTS)
+            ? eval_zero_shot (line, session, shards, classes, set->name, &error)
+            : eval_retrieval (line, session, shards, set->name, &error))) {
+    terminal_report ("%s", error->message);
+    printf ("%-20s %6s  failed\n", set->name, "-");
+    json_line_string (line, "error", error->message);
+    eval_incomplete = TRUE;
+  }
   json_line_end (line, '}');
   fflush (stdout);
-  return ok;
 }
 
 static gboolean
@@ -154,8 +214,7 @@ eval_folder (JsonLine *line, ClipSession *session, const char *folder, GError **
   printf ("%-20s %6s  %%\n", "set", "images");
   json_line_begin (line, "sets", '[');
   for (guint i = 0; i < sets->len; i++)
-    if (!eval_set (line, session, folder, sets->pdata[i], error))
-      return FALSE;
+    eval_set (line, session, folder, sets->pdata[i]);
   json_line_end (line, ']');
   return TRUE;
 }
@@ -168,8 +227,9 @@ check_options (char **arguments, guint n)
   const gboolean zero = !eval_options.retrieval && !eval_options.probe;
   if (n > 1)
     return usage_error ("'%s': one folder at a time", arguments[1]);
-  if (n == 1 && (eval_options.shards || eval_options.classes || !zero || eval_options.corruptions ||
-                 eval_options.per_class || eval_options.confusion))
+  if (n == 1 && (eval_options.shards || eval_options.train_shards || eval_options.classes ||
+                 !zero || eval_options.corruptions || eval_options.per_class ||
+                 eval_options.confusion || eval_options.seed != 0))
     return usage_error ("'%s' is not after --shards; a folder goes with --prompts and --limit only",
                         arguments[0]);
   if (eval_options.limit < 0)
@@ -178,9 +238,13 @@ check_options (char **arguments, guint n)
     return CLI_OK;
   if (!eval_options.shards)
     return usage_error ("nothing to evaluate on: give --shards, or a folder of them");
+  if (eval_options.seed != 0 && !eval_options.corruptions && !eval_options.probe)
+    return usage_error (
+        "--seed goes with --corruptions or --probe, without which nothing is random");
   if (eval_options.retrieval &&
-      (eval_options.probe || eval_options.classes || eval_options.prompts ||
-       eval_options.corruptions || eval_options.per_class || eval_options.confusion))
+      (eval_options.probe || eval_options.train_shards || eval_options.classes ||
+       eval_options.prompts || eval_options.corruptions || eval_options.per_class ||
+       eval_options.confusion))
     return usage_error ("--retrieval goes with --shards and --limit only");
   if (!eval_options.retrieval && !eval_options.classes)
     return usage_error ("no --classes, which name what is shown; or give --retrieval");
@@ -222,7 +286,7 @@ run (char **arguments, guint n)
   }
   json_line_end (line, '}');
   json_line_print (line);
-  return CLI_OK;
+  return eval_incomplete ? CLI_FAILED : CLI_OK;
 }
 
 const CliCommand command_eval = {

@@ -13,6 +13,8 @@ typedef struct {
   int limit, seed;
 } EvalOptions;
 extern EvalOptions eval_options;
+/* Something is missing from what was printed, as stderr said: the exit status says so too. */
+extern gboolean eval_incomplete;
 
 /* Each prints a table to stdout and adds its members to the object that is open in @line. Where @set is given, the table is a
  * row that begins with it. */
@@ -22,7 +24,9 @@ gboolean eval_retrieval (JsonLine *line, ClipSession *session, char **shards, co
                          GError **error);
 gboolean eval_probe (JsonLine *line, ClipSession *session, GError **error);
 
-/* clip_walk () with a progress bar; broken samples are named on stderr. FALSE also where none is left. */
+/* The names in @path, as many as --confusion can draw. */
+ClipClasses *eval_load_classes (const char *path, GError **error);
+/* clip_walk () with a progress bar; broken samples and shards are named on stderr. FALSE where none is left. */
 gboolean eval_walk (ClipSession *session, char **shards, const ClipWalkOptions *how,
                     void (*found) (const ClipWalkSample *sample, gpointer data), gpointer data,
                     ClipWalkCount *count, GError **error);
@@ -31,7 +35,6 @@ gboolean eval_show_texts (guint done, guint total, gpointer data);
 void eval_add_count (JsonLine *line, const ClipWalkCount *count);
 
 /* Of @answers (ClipAnswer): top-1, top-5, mean per class, and what --per-class and --confusion ask for. */
-gboolean eval_answers (JsonLine *line, const ClipClasses *classes, const GArray *answers,
-                       GError **error);
+void eval_answers (JsonLine *line, const ClipClasses *classes, const GArray *answers);
 /* The same as a row. */
 void eval_answers_row (JsonLine *line, const ClipClasses *classes, const GArray *answers);

@@ -10,6 +10,8 @@
 #include "gst/cli/terminal.h"
 #include <string.h>
 
+#define MAX_THREADS 1024 /* as the element's property */
+
 static struct {
   char *model, *model_config, *precision_name;
   int precision, threads;
@@ -195,9 +197,10 @@ options_parse (const CliCommand *command, char **argv, char ***arguments)
   }
   if (chosen.precision_name)
     chosen.precision = options_choice ("--precision", chosen.precision_name, precisions);
-  if (chosen.threads < 0)
-    usage_error ("--threads is %d, expected 0 or more", chosen.threads);
-  if (chosen.threads < 0 || chosen.precision < 0) {
+  const gboolean threads_fit = chosen.threads >= 0 && chosen.threads <= MAX_THREADS;
+  if (!threads_fit)
+    usage_error ("--threads is %d, expected 0 … %d", chosen.threads, MAX_THREADS);
+  if (!threads_fit || chosen.precision < 0) {
     g_strfreev (spread);
     return CLI_USAGE;
   }

@@ -56,6 +56,13 @@ terminal_warn (const char *format, ...)
   va_end (arguments);
 }
 
+void
+terminal_warn_all (const char *const *messages)
+{
+  for (; messages && *messages; messages++)
+    terminal_warn ("%s", *messages);
+}
+
 static void
 format_duration (char *text, gsize size, double seconds)
 {

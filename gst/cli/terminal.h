@@ -7,6 +7,8 @@
 void terminal_report (const char *format, ...) G_GNUC_PRINTF (1, 2);
 /* "gst-clip: warning: MESSAGE" */
 void terminal_warn (const char *format, ...) G_GNUC_PRINTF (1, 2);
+/* One for each string of a NULL-terminated array (nullable). */
+void terminal_warn_all (const char *const *messages);
 
 /* Draws the bar of @task (a string that stays valid), @fraction of which is done; not more often than the eye
  * follows. */

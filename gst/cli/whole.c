@@ -3,9 +3,8 @@
  * Whether a file is as long as its own headers say.
  *
  * A cut file mostly plays without an error up to the cut: demuxers take it for the end, and JPEG decoders fill what is
- * missing with grey. Four families of formats tell their length:
+ * missing with grey. Still pictures tell clip_picture_is_whole (); three more families of formats tell their length:
  *
- *   JPEG            ends with the marker FF D9
  *   RIFF            (AVI, WebP)  "RIFF", length of the rest
  *   ISO base media  (MP4, MOV)   a row of boxes: length, type, content
  *   Matroska        (and WebM)   an EBML header, then a segment: identifier, length, content
@@ -107,7 +106,6 @@ file_is_whole (const char *path)
     const char *magic;
     gboolean (*is_whole) (const guint8 *bytes, gsize length);
   } formats[] = {
-    { 0, "\xff\xd8\xff", clip_jpeg_is_whole },
     { 0, "RIFF", riff_is_whole },
     { 4, "ftyp", boxes_are_whole },
     { 4, "moov", boxes_are_whole },
@@ -120,6 +118,8 @@ file_is_whole (const char *path)
   gsize length = mapped ? g_mapped_file_get_length (mapped) : 0;
   const guint8 *bytes = length ? (const guint8 *) g_mapped_file_get_contents (mapped) : NULL;
 
+  if (length > 0 && !clip_picture_is_whole (bytes, length))
+    return FALSE;
   for (guint i = 0; i < G_N_ELEMENTS (formats) && length >= 16; i++)
     if (memcmp (bytes + formats[i].at, formats[i].magic, strlen (formats[i].magic)) == 0)
       return formats[i].is_whole (bytes, length);
