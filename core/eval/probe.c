@@ -347,6 +347,8 @@ clip_probe_sweep (const ClipProbeData *data, guint64 seed, int threads, double *
     const double chosen = pow (10, -6 + (double) best_of (&sweep) / PER_DECADE);
     if (lambda)
       *lambda = chosen;
+    split_clear (&split); /* a copy of all features */
+    split = (Split){ 0 };
     probe = fit_on (data, chosen, sweep.threads, error);
   }
   clip_threads_free (sweep.threads);

@@ -2,8 +2,8 @@
 /* Gallery: unit rows of images and of different texts, and which image has which text. */
 #include "core/eval/retrieval.h"
 #include "core/base/error.h"
+#include "core/base/unit.h"
 
-#include <math.h>
 #include <string.h>
 
 #define BATCH 64 /* texts encoded between two calls of the progress callback */
@@ -45,17 +45,6 @@ clip_gallery_free (ClipGallery *gallery)
   g_free (gallery);
 }
 
-static void
-normalise (float *x, int n)
-{
-  double square = 0;
-  for (int i = 0; i < n; i++)
-    square += (double) x[i] * x[i];
-  const double scale = square > 0 ? 1 / sqrt (square) : 0;
-  for (int i = 0; i < n; i++)
-    x[i] *= scale;
-}
-
 static int
 number_of (ClipGallery *gallery, const char *text)
 {
@@ -76,8 +65,8 @@ clip_gallery_add (ClipGallery *gallery, const float *feature, const char *const 
   const int first = gallery->captions->len;
   g_array_append_val (gallery->first, first);
   g_array_append_vals (gallery->images, feature, gallery->embed_dim);
-  normalise ((float *) gallery->images->data + gallery->images->len - gallery->embed_dim,
-             gallery->embed_dim);
+  float *row = (float *) gallery->images->data + gallery->images->len - gallery->embed_dim;
+  clip_unit (row, row, gallery->embed_dim);
   for (; *captions; captions++) {
     const int number = number_of (gallery, *captions);
     g_array_append_val (gallery->captions, number);
@@ -110,7 +99,7 @@ clip_gallery_encode (ClipGallery *gallery, ClipSession *session, guint *n_cut,
     }
     clip_encode_text (session, features + done * E, tokens, n, context);
     for (guint i = 0; i < n; i++)
-      normalise (features + (done + i) * E, E);
+      clip_unit (features + (done + i) * E, features + (done + i) * E, E);
     if (progress && !progress (done + n, n_texts, data))
       return clip_fail (error, CLIP_ERROR_CANCELLED, "cancelled after %u of %u captions", done + n,
                         n_texts);

@@ -9,6 +9,7 @@
  * exp logit_b)
  */
 #include "core/base/error.h"
+#include "core/base/unit.h"
 #include "core/model/blas.h"
 #include "core/text/template.h"
 
@@ -54,13 +55,6 @@ typedef struct {
   gpointer data;
 } Encoder;
 
-static void
-normalise (float *x, int n)
-{
-  const float norm = cblas_snrm2 (n, x, 1);
-  cblas_sscal (n, 1.f / MAX (norm, 1e-12f), x, 1);
-}
-
 static gboolean
 encoder_flush (Encoder *e, GError **error)
 {
@@ -69,7 +63,7 @@ encoder_flush (Encoder *e, GError **error)
     clip_encode_text (e->session, e->features, e->tokens, e->n, e->context_length);
   for (int i = 0; i < e->n; i++) {
     float *feature = e->features + (gsize) i * E;
-    normalise (feature, E);
+    clip_unit (feature, feature, E);
     cblas_saxpy (E, 1.f, feature, 1, e->classifier->embeddings + (gsize) e->rows[i] * E, 1);
   }
   e->done += e->n;
@@ -123,8 +117,10 @@ encode_labels (Encoder *e, const char *const *templates, GError **error)
       return FALSE;
   if (!encoder_flush (e, error))
     return FALSE;
-  for (guint r = 0; r < self->n_rows; r++)
-    normalise (self->embeddings + (gsize) r * self->embed_dim, self->embed_dim);
+  for (guint r = 0; r < self->n_rows; r++) {
+    float *row = self->embeddings + (gsize) r * self->embed_dim;
+    clip_unit (row, row, self->embed_dim);
+  }
   return TRUE;
 }
 

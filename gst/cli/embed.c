@@ -5,12 +5,12 @@
  *   --image, --text   {"image" | "text": name, "embedding": [E]}, of length 1 unless --raw
  *   --tensors         pixels [N, 3, R, R] ─▶ image_features [N, E];  tokens [N, T] ─▶ text_features [N, E]
  */
+#include "core/base/unit.h"
 #include "gst/cli/frames.h"
 #include "gst/cli/jsonline.h"
 #include "gst/cli/options.h"
 #include "gst/cli/terminal.h"
 #include "gst/cli/texts.h"
-#include <math.h>
 
 #define BATCH 32
 
@@ -44,17 +44,12 @@ typedef struct {
 static void
 print_embedding (Printer *printer, const char *kind, const char *name, const float *feature)
 {
-  double square = 0, scale = 1;
-  for (int i = 0; i < printer->embed_dim; i++)
-    square += (double) feature[i] * feature[i];
-  if (!options.raw && square > 0)
-    scale = 1 / sqrt (square);
-  for (int i = 0; i < printer->embed_dim; i++)
-    printer->unit[i] = (float) (feature[i] * scale);
-
+  if (!options.raw)
+    clip_unit (printer->unit, feature, printer->embed_dim);
   json_line_begin (printer->line, NULL, '{');
   json_line_string (printer->line, kind, name);
-  json_line_floats (printer->line, "embedding", printer->unit, printer->embed_dim);
+  json_line_floats (printer->line, "embedding", options.raw ? feature : printer->unit,
+                    printer->embed_dim);
   json_line_end (printer->line, '}');
   json_line_print (printer->line);
 }
