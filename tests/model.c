@@ -32,24 +32,34 @@ static void
 test_shared (void)
 {
   static const struct {
-    const char *path, *name, *naming, *weights, *image, *activation, *text, *tokenizer;
+    const char *path, *name, *container, *naming, *weights, *image, *activation, *text, *tokenizer;
     int embed_dim, image_size, context_length, vocab_size, n_warnings;
     gint64 n_parameters;
   } cases[] = {
-    { "vit/openclip.safetensors", "openclip", "openclip", "f16", "vit", "quick_gelu", "text", NULL,
-      64, 48, 77, 600, 4, 780481 },
-    { "rn/openclip.safetensors", "openclip", "openclip", "f16", "resnet", "relu", "text", NULL, 64,
-      64, 77, 600, 3, 1494681 },
-    { "vit/hf", "hf", "huggingface", "f16", "vit", "quick_gelu", "text", NULL, 64, 48, 77, 600, 0,
-      780481 },
-    { "vit_full/hf", "hf", "huggingface", "f16", "vit", "quick_gelu", "text", "bpe", 64, 48, 77,
-      49408, 0, 3904193 },
-    { "vit_full/hf/model.safetensors", "model", "huggingface", "f16", "vit", "quick_gelu", "text",
-      "bpe", 64, 48, 77, 49408, 0, 3904193 },
-    { "lite", "lite", "openclip", "f16", "efficientnet", "relu6", "bert", "wordpiece", 512, 160, 77,
-      30522, 0, 26993665 },
-    { "lite/open_clip_model.safetensors", "open_clip_model", "openclip", "f16", "efficientnet",
-      "relu6", "bert", "wordpiece", 512, 160, 77, 30522, 0, 26993665 },
+    { "vit/openclip.safetensors", "openclip", "safetensors", "openclip", "f16", "vit", "quick_gelu",
+      "text", NULL, 64, 48, 77, 600, 4, 780481 },
+    { "rn/openclip.safetensors", "openclip", "safetensors", "openclip", "f16", "resnet", "relu",
+      "text", NULL, 64, 64, 77, 600, 3, 1494681 },
+    { "vit/hf", "hf", "safetensors", "huggingface", "f16", "vit", "quick_gelu", "text", NULL, 64,
+      48, 77, 600, 0, 780481 },
+    { "vit_full/hf", "hf", "safetensors", "huggingface", "f16", "vit", "quick_gelu", "text", "bpe",
+      64, 48, 77, 49408, 0, 3904193 },
+    { "vit_full/hf/model.safetensors", "model", "safetensors", "huggingface", "f16", "vit",
+      "quick_gelu", "text", "bpe", 64, 48, 77, 49408, 0, 3904193 },
+    { "lite", "lite", "safetensors", "openclip", "f16", "efficientnet", "relu6", "bert",
+      "wordpiece", 512, 160, 77, 30522, 0, 26993665 },
+    { "lite/open_clip_model.safetensors", "open_clip_model", "safetensors", "openclip", "f16",
+      "efficientnet", "relu6", "bert", "wordpiece", 512, 160, 77, 30522, 0, 26993665 },
+    { "vit/openai_torchscript.pt", "openai_torchscript", "torchscript", "openclip", "f16", "vit",
+      "quick_gelu", "text", NULL, 64, 48, 77, 600, 0, 780481 },
+    { "vit/state_dict.pt", "state_dict", "torch", "openclip", "f16", "vit", "quick_gelu", "text",
+      NULL, 64, 48, 77, 600, 4, 780481 },
+    { "vit/train_checkpoint.pt", "train_checkpoint", "torch", "openclip", "f16", "vit",
+      "quick_gelu", "text", NULL, 64, 48, 77, 600, 4, 780481 },
+    { "rn/openai_torchscript.pt", "openai_torchscript", "torchscript", "openclip", "f16", "resnet",
+      "relu", "text", NULL, 64, 64, 77, 600, 0, 1494681 },
+    { "rn/train_checkpoint.pt", "train_checkpoint", "torch", "openclip", "f16", "resnet", "relu",
+      "text", NULL, 64, 64, 77, 600, 3, 1494681 },
   };
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
     g_autofree char *below = g_build_filename ("conformance", cases[i].path, NULL);
@@ -62,7 +72,7 @@ test_shared (void)
     const ClipModelInfo *info = clip_model_get_info (model);
     g_autofree char *id = g_strconcat (cases[i].name, "@", NULL);
     g_assert_true (g_str_has_prefix (info->id, id));
-    g_assert_cmpstr (info->container, ==, "safetensors");
+    g_assert_cmpstr (info->container, ==, cases[i].container);
     g_assert_cmpstr (info->naming, ==, cases[i].naming);
     g_assert_cmpstr (info->weights, ==, cases[i].weights);
     g_assert_cmpstr (info->image.kind, ==, cases[i].image);
@@ -109,6 +119,11 @@ test_features (void)
     { "conformance/vit/openclip.safetensors", "conformance/vit/expected.safetensors", 2e-5 },
     { "conformance/vit/hf", "conformance/vit/expected.safetensors", 2e-5 },
     { "conformance/rn/openclip.safetensors", "conformance/rn/expected.safetensors", 2e-5 },
+    { "conformance/vit/openai_torchscript.pt", "conformance/vit/expected.safetensors", 2e-5 },
+    { "conformance/vit/state_dict.pt", "conformance/vit/expected.safetensors", 2e-5 },
+    { "conformance/vit/train_checkpoint.pt", "conformance/vit/expected.safetensors", 2e-5 },
+    { "conformance/rn/openai_torchscript.pt", "conformance/rn/expected.safetensors", 2e-5 },
+    { "conformance/rn/train_checkpoint.pt", "conformance/rn/expected.safetensors", 2e-5 },
     { "conformance/vit_full/hf", "conformance/vit_full/expected.safetensors", 2e-5 },
     { "conformance/lite", "conformance/lite/expected.safetensors", 2e-5 },
     { NULL, "conformance/lite/expected.safetensors", 0.04 },

@@ -6,7 +6,9 @@
 #include "core/base/error.h"
 
 /* The first that matches reads the file. */
-static const ClipContainer *const containers[] = { &clip_container_safetensors };
+static const ClipContainer *const containers[] = { &clip_container_safetensors,
+                                                   &clip_container_torch,
+                                                   &clip_container_torch_legacy };
 
 typedef struct {
   const char *name;        /* in messages */
@@ -106,6 +108,21 @@ clip_checkpoint_add_metadata (ClipCheckpoint *checkpoint, const char *key, const
                        g_string_chunk_insert (checkpoint->strings, value));
 }
 
+void *
+clip_checkpoint_alloc (ClipCheckpoint *checkpoint, gsize bytes, GError **error)
+{
+  const gsize limit = g_bytes_get_size (checkpoint->bytes);
+  void *memory = bytes <= limit - checkpoint->copied ? g_try_malloc (MAX (bytes, 1)) : NULL;
+  if (!memory)
+    return clip_fail_null (error, CLIP_ERROR_UNSUPPORTED,
+                           "%s: its tensors have to be copied into more than the %" G_GSIZE_FORMAT
+                           " bytes of the file",
+                           checkpoint->name, limit);
+  checkpoint->copied += bytes;
+  g_ptr_array_add (checkpoint->copies, memory);
+  return memory;
+}
+
 /* The first bytes in printable form: often they tell a person what the file is ("version
  * https://git-lfs…", "<html>"). */
 static char *
@@ -128,6 +145,17 @@ clip_checkpoint_new (const char *name, const char *container, GBytes *bytes)
   checkpoint->tensors = g_array_new (FALSE, FALSE, sizeof (ClipTensor));
   checkpoint->index = g_hash_table_new (g_str_hash, g_str_equal);
   checkpoint->metadata = g_hash_table_new (g_str_hash, g_str_equal);
+  checkpoint->copies = g_ptr_array_new_with_free_func (g_free);
+  return checkpoint;
+}
+
+ClipCheckpoint *
+clip_checkpoint_new_like (const ClipCheckpoint *other)
+{
+  ClipCheckpoint *checkpoint = clip_checkpoint_new (other->name, other->container, other->bytes);
+  g_ptr_array_unref (checkpoint->copies);
+  checkpoint->copies = g_ptr_array_ref (other->copies);
+  checkpoint->copied = other->copied;
   return checkpoint;
 }
 
@@ -142,7 +170,7 @@ clip_checkpoint_parse (GBytes *bytes, const char *name, GError **error)
   if (!container) {
     g_autofree char *start = describe_start (data, size);
     return clip_fail_null (error, CLIP_ERROR_FORMAT,
-                           "%s: is no safetensors file (it has %" G_GSIZE_FORMAT
+                           "%s: is no safetensors file and no PyTorch file (it has %" G_GSIZE_FORMAT
                            " bytes and begins with \"%s\")",
                            name, size, start);
   }
@@ -165,6 +193,7 @@ clip_checkpoint_free (ClipCheckpoint *checkpoint)
 {
   if (!checkpoint)
     return;
+  g_ptr_array_unref (checkpoint->copies);
   g_hash_table_unref (checkpoint->metadata);
   g_hash_table_unref (checkpoint->index);
   g_array_unref (checkpoint->tensors);

@@ -11,6 +11,8 @@ struct _ClipCheckpoint {
   GArray *tensors;       /* of ClipTensor */
   GHashTable *index;     /* name → position in @tensors + 1 */
   GHashTable *metadata;  /* key → value */
+  GPtrArray *copies;     /* data that does not lie in @bytes as a tensor has it */
+  gsize copied;          /* bytes of them */
 };
 
 typedef struct {
@@ -20,13 +22,21 @@ typedef struct {
 } ClipContainer;
 
 extern const ClipContainer clip_container_safetensors;
+extern const ClipContainer clip_container_torch;
+extern const ClipContainer clip_container_torch_legacy;
 
 /* An empty one. @container: static; @bytes: what tensors will point into. */
 ClipCheckpoint *clip_checkpoint_new (const char *name, const char *container, GBytes *bytes);
+/* An empty one, in which tensors of @other can be put under other names: it keeps their data alive. */
+ClipCheckpoint *clip_checkpoint_new_like (const ClipCheckpoint *other);
 
 /* The name is copied. CLIP_ERROR_FORMAT for a name that is there already. */
 gboolean clip_checkpoint_add (ClipCheckpoint *checkpoint, const ClipTensor *tensor, GError **error);
 void clip_checkpoint_add_metadata (ClipCheckpoint *checkpoint, const char *key, const char *value);
+
+/* Memory for data that lives as long as @checkpoint. CLIP_ERROR_UNSUPPORTED where all copies would be larger than the
+ * file: what expands so was made to. */
+void *clip_checkpoint_alloc (ClipCheckpoint *checkpoint, gsize bytes, GError **error);
 
 /* As safetensors spells it: "F16"; FALSE for a dtype nobody defined. */
 gboolean clip_dtype_parse (const char *name, ClipDtype *dtype);

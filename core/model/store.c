@@ -5,7 +5,7 @@
  *   NULL, "default"      the model in the library
  *   a file               its weights; what lies beside it may describe it
  *   a directory          its weights file by the list below
- *   anything else        NAME, NAME.safetensors or, "ViT-B/32" being no path, ViT-B-32 … in each of
+ *   anything else        NAME, NAME.safetensors, NAME.pt … or, "ViT-B/32" being no path, ViT-B-32 … in each of
  *                        GST_CLIP_MODEL_PATH, $XDG_DATA_HOME/gst-clip/models, the installed models
  */
 #include "core/model/store.h"
@@ -15,10 +15,13 @@
 
 /* In this order: OpenCLIP's own files before those in Hugging Face's naming, which OpenCLIP's repositories hold too. */
 static const char *const weight_files[] = {
-  "open_clip_model.safetensors",
-  "open_clip_pytorch_model.safetensors",
-  "model.safetensors",
+  "open_clip_model.safetensors", "open_clip_pytorch_model.safetensors",
+  "open_clip_pytorch_model.bin", "model.safetensors",
+  "pytorch_model.bin",
 };
+
+/* Of files with weights; where several differ only in it, the first is meant. */
+static const char *const extensions[] = { ".safetensors", ".pt", ".pth", ".bin" };
 
 void
 clip_stored_clear (ClipStored *stored)
@@ -42,27 +45,42 @@ static char *
 name_of (const char *path)
 {
   char *name = g_path_get_basename (path);
-  if (g_str_has_suffix (name, ".safetensors"))
-    name[strlen (name) - strlen (".safetensors")] = '\0';
+  for (guint i = 0; i < G_N_ELEMENTS (extensions); i++) {
+    if (g_str_has_suffix (name, extensions[i])) {
+      name[strlen (name) - strlen (extensions[i])] = '\0';
+      break;
+    }
+  }
   return name;
 }
 
-/* The only file NAME.safetensors, where there is exactly one; else NULL, and in @found what there is. */
+/* How many files in @directory end in @extension; *path: one of them. Their names are added to @found. */
+static int
+count_files (const char *directory, const char *extension, char **path, GString *found)
+{
+  g_autoptr (GDir) dir = g_dir_open (directory, 0, NULL);
+  int n = 0;
+  for (const char *name; dir && (name = g_dir_read_name (dir));) {
+    if (!g_str_has_suffix (name, extension))
+      continue;
+    g_string_append_printf (found, "%s%s", found->len ? ", " : "", name);
+    if (n++ == 0)
+      *path = g_build_filename (directory, name, NULL);
+  }
+  return n;
+}
+
+/* The only file with the first extension that any has; where there is not exactly one NULL, and in @found what there is. */
 static char *
 find_only (const char *directory, GString *found)
 {
-  g_autoptr (GDir) dir = g_dir_open (directory, 0, NULL);
-  g_autofree char *only = NULL;
-  int n = 0;
-  for (const char *name; dir && (name = g_dir_read_name (dir));) {
-    if (!g_str_has_suffix (name, ".safetensors") && !g_str_has_suffix (name, ".bin") &&
-        !g_str_has_suffix (name, ".pt"))
-      continue;
-    g_string_append_printf (found, "%s%s", found->len ? ", " : "", name);
-    if (g_str_has_suffix (name, ".safetensors") && ++n == 1)
-      only = g_build_filename (directory, name, NULL);
+  for (guint i = 0; i < G_N_ELEMENTS (extensions); i++) {
+    g_autofree char *path = NULL;
+    const int n = count_files (directory, extensions[i], &path, found);
+    if (n > 0)
+      return n == 1 ? g_steal_pointer (&path) : NULL;
   }
-  return n == 1 ? g_steal_pointer (&only) : NULL;
+  return NULL;
 }
 
 static gboolean
@@ -79,12 +97,13 @@ use_directory (ClipStored *stored, const char *directory, GError **error)
   if (!weights)
     weights = find_only (canonical, found);
   if (!weights) {
-    g_autofree char *expected =
-        g_strjoinv (", ", (char **) (const char *[]){ weight_files[0], weight_files[1],
-                                                      weight_files[2], NULL });
+    g_autoptr (GString) expected = g_string_new (NULL);
+    for (guint i = 0; i < G_N_ELEMENTS (weight_files); i++)
+      g_string_append_printf (expected, "%s%s", i ? ", " : "", weight_files[i]);
     return clip_fail (error, CLIP_ERROR_NOT_FOUND,
-                      "%s: holds %s%s, expected one of %s or a single *.safetensors", directory,
-                      found->len ? "" : "no weights", found->str, expected);
+                      "%s: holds %s%s, expected one of %s or a single *.safetensors, *.pt, *.pth "
+                      "or *.bin",
+                      directory, found->len ? "" : "no weights", found->str, expected->str);
   }
   *stored = (ClipStored){ .weights = g_steal_pointer (&weights),
                           .name = g_path_get_basename (canonical) };
@@ -124,14 +143,16 @@ static gboolean
 look_in (ClipStored *stored, const char *place, const char *name, gboolean *found, GError **error)
 {
   g_autofree char *path = g_build_filename (place, name, NULL);
-  g_autofree char *file = g_strconcat (path, ".safetensors", NULL);
   *found = TRUE;
   if (g_file_test (path, G_FILE_TEST_IS_DIR))
     return use_directory (stored, path, error);
   if (g_file_test (path, G_FILE_TEST_IS_REGULAR))
     return use_file (stored, path);
-  if (g_file_test (file, G_FILE_TEST_IS_REGULAR))
-    return use_file (stored, file);
+  for (guint i = 0; i < G_N_ELEMENTS (extensions); i++) {
+    g_autofree char *file = g_strconcat (path, extensions[i], NULL);
+    if (g_file_test (file, G_FILE_TEST_IS_REGULAR))
+      return use_file (stored, file);
+  }
   *found = FALSE;
   return FALSE;
 }

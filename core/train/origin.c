@@ -252,7 +252,7 @@ rename_bare (const ClipCheckpoint *bare, ClipTake take)
   for (guint i = 0; i < G_N_ELEMENTS (bare_towers); i++) {
     if (bare_towers[i].take != take || !clip_checkpoint_find (bare, bare_towers[i].has))
       continue;
-    ClipCheckpoint *renamed = clip_checkpoint_new (bare->name, bare->container, bare->bytes);
+    ClipCheckpoint *renamed = clip_checkpoint_new_like (bare);
     for (guint t = 0; t < clip_checkpoint_get_n_tensors (bare); t++) {
       ClipTensor tensor = *clip_checkpoint_get_tensor (bare, t);
       const char *name = tensor.name;
