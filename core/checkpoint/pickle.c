@@ -42,9 +42,10 @@ value_free (gpointer data)
 static gboolean
 fail (Machine *m, GError **error, const char *found, const char *expected)
 {
-  return clip_fail (error, CLIP_ERROR_FORMAT,
-                    "%s: pickle byte %" G_GSIZE_FORMAT ": %s finds %s, expected %s", m->file,
-                    (gsize) (m->at - m->start), m->opcode, found, expected);
+  clip_fail (error, CLIP_ERROR_FORMAT,
+             "%s: pickle byte %" G_GSIZE_FORMAT ": %s finds %s, expected %s", m->file,
+             (gsize) (m->at - m->start), m->opcode, found, expected);
+  return FALSE;
 }
 
 /* ----------------------------------------------------------------------------------------- stack */

@@ -325,8 +325,13 @@ collect_pieces (Legacy *legacy, const ClipPickle *object, GError **error)
   for (guint i = 0; i < clip_pickle_get_n_values (object); i++) {
     const ClipValue *value = clip_pickle_get_value (object, i);
     Piece piece = { .bytes = NULL };
-    if (!clip_torch_parse_storage (&piece.said, value))
+    if (value->kind != CLIP_VALUE_PERSISTENT)
       continue;
+    if (!clip_torch_parse_storage (&piece.said, value))
+      return clip_fail (error, CLIP_ERROR_FORMAT,
+                        "%s: refers to something outside its pickle that is no storage with a key, "
+                        "0 or more elements and a view within them",
+                        legacy->file);
     g_autofree char *key = clip_torch_text (piece.said.key);
     const Piece *before = key ? g_hash_table_lookup (legacy->pieces, key) : NULL;
     if (!key || (before && (before->said.elements != piece.said.elements ||

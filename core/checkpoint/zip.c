@@ -265,7 +265,7 @@ read_directory (ClipZip *zip, const Directory *directory, GError **error)
 {
   g_autoptr (GArray) extents = g_array_new (FALSE, FALSE, sizeof (Extent));
   const guint8 *entry = zip->data + directory->offset;
-  gsize rest = directory->size, used;
+  gsize rest = directory->size, used = 0;
   for (guint64 i = 0; i < directory->entries; i++, entry += used, rest -= used) {
     Extent extent;
     if (!read_entry (zip, entry, rest, &used, directory->offset, &extent, error))
@@ -294,7 +294,7 @@ clip_zip_read (const guint8 *data, gsize size, const char *name, GError **error)
   zip->names = g_string_chunk_new (4096);
   zip->members = g_array_new (FALSE, FALSE, sizeof (ClipZipMember));
   zip->index = g_hash_table_new (g_str_hash, g_str_equal);
-  Directory directory;
+  Directory directory = { 0 };
   if (!read_end (zip, &directory, error) || !read_directory (zip, &directory, error))
     return NULL;
   zip->file = NULL;
