@@ -167,16 +167,15 @@ clip_canvas_smear (ClipCanvas *canvas, int length, double sigma, double angle)
   for (int i = 0; i < length; i++)
     sum += weights[i] = exp (-(double) i * i / (2 * sigma * sigma));
   ClipCanvas *result = clip_canvas_new (w, h, c);
-  for (int i = 0; i < length;
-       i++) { /* every pixel looks equally far, so that it weighs its neighbours the same */
-    const double dx = i * cos (angle), dy = i * sin (angle);
-    const int left = (int) floor (dx), top = (int) floor (dy);
-    const float weight = weights[i] / sum, fx = dx - left;
-    for (int y = 0; y < h; y++) {
-      float *to = clip_canvas_at (result, 0, y);
-      blend_rows (middle, clip_canvas_at (canvas, 0, CLAMP (y + top, 0, h - 1)),
-                  clip_canvas_at (canvas, 0, CLAMP (y + top + 1, 0, h - 1)), dy - top, w, c,
-                  length);
+  /* all pixels of a row look equally far: their neighbours weigh the same */
+  for (int y = 0; y < h; y++) {
+    float *to = clip_canvas_at (result, 0, y);
+    for (int i = 0; i < length; i++) {
+      const double dx = i * cos (angle), dy = i * sin (angle);
+      const int left = (int) floor (dx), top = y + (int) floor (dy);
+      const float weight = weights[i] / sum, fx = dx - left, fy = dy - floor (dy);
+      blend_rows (middle, clip_canvas_at (canvas, 0, CLAMP (top, 0, h - 1)),
+                  clip_canvas_at (canvas, 0, CLAMP (top + 1, 0, h - 1)), fy, w, c, length);
       const float *a = middle + left * c, *b = a + c;
       for (int x = 0; x < w * c; x++)
         to[x] += weight * (a[x] + (b[x] - a[x]) * fx);
