@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "gst/cli/train-eval.h"
+#include "gst/cli/terminal.h"
 #include "core/eval/classes.h"
 #include "core/eval/metrics.h"
 #include "core/eval/walk.h"
@@ -8,6 +9,7 @@ struct _TrainEval {
   const ClipSettings *settings;
   ClipClasses *classes;
   char **templates;
+  gboolean warned; /* what labels had to be cut, once */
 };
 
 TrainEval *
@@ -57,6 +59,9 @@ train_eval_run (TrainEval *eval, double *top1, const char *path, GError **error)
       session, eval->classes->labels, (const char *const *) eval->templates, NULL, NULL, error);
   if (!classifier)
     return FALSE;
+  if (!eval->warned)
+    terminal_warn_all (clip_classifier_get_warnings (classifier));
+  eval->warned = TRUE;
   g_autofree float *scores = g_new (float, eval->classes->n);
   g_autoptr (GArray) found = g_array_new (FALSE, FALSE, sizeof (ClipAnswer));
   Answers answers = { eval->classes, classifier, scores, found };
