@@ -5,7 +5,7 @@
  *
  * A byte makes one value at most, and strings stay where they are in the pickle, so that memory is bounded by its
  * size: the memo is a hash table (an index costs what it costs however large), containers hold pointers, and what is
- * folded never is copied (no opcode duplicates a container). Values are freed by a list of all: nothing here recurses.
+ * folded never is copied (no opcode duplicates a container). Values are freed by the list of all: nothing here recurses.
  */
 #include "core/checkpoint/pickle.h"
 #include "core/base/error.h"
@@ -15,8 +15,11 @@
 /* A training checkpoint of 1,400 parameters with two moments each has 200,000 opcodes. */
 #define MAX_STEPS (1 << 21)
 
+#define CHUNK 512 /* values that are allocated at once */
+
 struct _ClipPickle {
-  GPtrArray *values; /* all there are */
+  GPtrArray *chunks; /* of CHUNK values */
+  guint n_values;
   const ClipValue *root;
 };
 
@@ -31,12 +34,10 @@ typedef struct {
   const char *opcode;
 } Machine;
 
-static void
-value_free (gpointer data)
+static ClipValue *
+value_at (const ClipPickle *pickle, guint index)
 {
-  ClipValue *value = data;
-  g_free (value->items);
-  g_free (value);
+  return (ClipValue *) pickle->chunks->pdata[index / CHUNK] + index % CHUNK;
 }
 
 static gboolean
@@ -53,9 +54,11 @@ fail (Machine *m, GError **error, const char *found, const char *expected)
 static ClipValue *
 make (Machine *m, ClipValueKind kind)
 {
-  ClipValue *value = g_new0 (ClipValue, 1);
+  ClipPickle *pickle = m->pickle;
+  if (pickle->n_values % CHUNK == 0)
+    g_ptr_array_add (pickle->chunks, g_new0 (ClipValue, CHUNK));
+  ClipValue *value = value_at (pickle, pickle->n_values++);
   value->kind = kind;
-  g_ptr_array_add (m->pickle->values, value);
   return value;
 }
 
@@ -623,7 +626,7 @@ clip_pickle_read (const guint8 *data, gsize size, gsize *used, const ClipGlobal 
                   const char *name, GError **error)
 {
   g_autoptr (ClipPickle) pickle = g_new0 (ClipPickle, 1);
-  pickle->values = g_ptr_array_new_with_free_func (value_free);
+  pickle->chunks = g_ptr_array_new_with_free_func (g_free);
   g_autoptr (GPtrArray) stack = g_ptr_array_new ();
   g_autoptr (GArray) marks = g_array_new (FALSE, FALSE, sizeof (guint));
   g_autoptr (GHashTable) memo = g_hash_table_new (NULL, NULL);
@@ -645,21 +648,23 @@ clip_pickle_free (ClipPickle *pickle)
 {
   if (!pickle)
     return;
-  g_ptr_array_unref (pickle->values);
+  for (guint i = 0; i < pickle->n_values; i++)
+    g_free (value_at (pickle, i)->items);
+  g_ptr_array_unref (pickle->chunks);
   g_free (pickle);
 }
 
 guint
 clip_pickle_get_n_values (const ClipPickle *pickle)
 {
-  return pickle->values->len;
+  return pickle->n_values;
 }
 
 const ClipValue *
 clip_pickle_get_value (const ClipPickle *pickle, guint index)
 {
-  g_return_val_if_fail (index < pickle->values->len, NULL);
-  return pickle->values->pdata[index];
+  g_return_val_if_fail (index < pickle->n_values, NULL);
+  return value_at (pickle, index);
 }
 
 const ClipValue *

@@ -191,12 +191,12 @@ place (ClipZip *zip, ClipZipMember *member, guint64 offset, guint64 packed, gsiz
        Extent *extent, GError **error)
 {
   const gsize name_size = strlen (member->name);
-  const guint8 *local = zip->data + offset;
-  if (!within (offset, LOCAL_BYTES, limit) || u32 (local) != LOCAL)
+  if (!within (offset, LOCAL_BYTES, limit) || u32 (zip->data + offset) != LOCAL)
     return clip_fail (error, CLIP_ERROR_FORMAT,
                       "%s: zip member %s has no header at byte %" G_GUINT64_FORMAT
                       ": the file is damaged",
                       zip->file, member->name, offset);
+  const guint8 *local = zip->data + offset;
   const gsize begin = offset + LOCAL_BYTES + u16 (local + 26) + u16 (local + 28);
   if (!within (begin, packed, limit))
     return clip_fail (error, CLIP_ERROR_FORMAT,

@@ -94,6 +94,106 @@ seed("checkpoint", "huggingface", tensors(
     ("visual_projection.weight", "F32", [2, 2]), ("text_projection.weight", "F32", [2, 2]),
     ("text_model.embeddings.position_embedding.weight", "F32", [2, 2]), ("logit_scale", "F32", [])))
 
+# ------------------------------------------------------------------------------------------------------ zip and pickle
+
+
+def archive(*members, comment=b"", wide=False):
+    """members: name, bytes, then what is said of them that is not so: offset, size, method."""
+    out, directory = b"", b""
+    for name, data, *lies in members:
+        lies = lies[0] if lies else {}
+        name = name if isinstance(name, bytes) else name.encode()
+        offset, size = lies.get("offset", len(out)), lies.get("size", len(data))
+        extra = struct.pack("<HHQQQ", 1, 24, size, size, offset) if wide else b""
+        said = (0xFFFFFFFF, 0xFFFFFFFF, 0xFFFFFFFF) if wide else (size, size, offset)
+        method = lies.get("method", 0)
+        out += struct.pack("<IHHHIIIIHH", 0x04034B50, 0, 0, method, 0, 0, len(data), len(data), len(name), 0) + name + data
+        directory += struct.pack("<IHHHHIIIIHHHHHII", 0x02014B50, 0, 0, 0, method, 0, 0, said[0], said[1], len(name),
+                                 len(extra), 0, 0, 0, 0, said[2]) + name + extra
+    n, begin = len(members), len(out)
+    out += directory
+    if wide:
+        out += struct.pack("<IQHHIIQQQQ", 0x06064B50, 44, 0, 0, 0, 0, n, n, len(directory), begin)
+        out += struct.pack("<IIQI", 0x07064B50, 0, begin + len(directory), 1)
+        return out + struct.pack("<IHHHHIIH", 0x06054B50, 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
+    return out + struct.pack("<IHHHHIIH", 0x06054B50, 0, 0, n, n, len(directory), begin, len(comment)) + comment
+
+
+def text(value):
+    value = value.encode()
+    return b"X" + struct.pack("<I", len(value)) + value
+
+
+def number(value):
+    return b"K" + bytes([value]) if 0 <= value < 256 else b"\x8a\x08" + struct.pack("<q", value)
+
+
+def row(values):
+    return b"(" + b"".join(number(v) for v in values) + b"t"
+
+
+def tensor(kind, key, elements, offset, shape, strides, more=b""):
+    storage = b"(" + text("storage") + f"ctorch\n{kind}Storage\n".encode() + text(key) + text("cpu") + number(elements)
+    return (b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + more + b"tQ" + number(offset) + row(shape) + row(strides)
+            + b"\x89ccollections\nOrderedDict\n)RtR")
+
+
+def mapping(**entries):
+    return b"}(" + b"".join(text(k) + v for k, v in entries.items()) + b"u"
+
+
+def module(**entries):
+    return b"c__torch__.a\nM\n)\x81" + mapping(**entries) + b"b"
+
+
+def program(value):
+    return b"\x80\x02" + value + b"."
+
+
+W = tensor("Float", "0", 2, 0, [1, 2], [2, 1])
+STATE = b"ccollections\nOrderedDict\n)Rq\x01(" + text("module.w") + W + text("module.t") + tensor(
+    "Half", "1", 32, 0, [4, 8], [1, 4]) + b"u}" + text("_metadata") + b"h\x01sb"
+seed("pickle", "dict", program(mapping(w=W)))
+seed("pickle", "ordered", program(STATE))
+seed("pickle", "training", program(mapping(epoch=number(3), state_dict=STATE, optimizer=mapping(
+    state=mapping(x=W), param_groups=b"](" + mapping(lr=b"G" + bytes(8), betas=b"G" + bytes(8) + b"N\x86") + b"e"))))
+seed("pickle", "module", program(module(w=W, inner=module(w=tensor("BFloat16", "2", 0, 0, [0], [1]), on=b"\x88"), none=b"N")))
+seed("pickle", "module-shared", program(module(a=b"c__torch__.a\nM\n)\x81q\0" + mapping(w=W) + b"b", b=b"h\0")))
+seed("pickle", "module-in-itself", program(b"c__torch__\nM\n)\x81q\0}" + text("m") + b"h\0sb"))
+seed("pickle", "parameter", program(mapping(w=b"ctorch._utils\n_rebuild_parameter\n" + W + b"\x88ccollections\nOrderedDict\n)R\x87R")))
+seed("pickle", "view-none", program(mapping(w=tensor("Long", "0", 1, 0, [], [], b"N"))))
+seed("pickle", "view", program(mapping(w=tensor("Int", "3", 3, 0, [1], [1], text("v") + number(1) + number(2) + b"\x87"))))
+seed("pickle", "size", program(mapping(w=W.replace(row([1, 2]), b"ctorch\nSize\n" + row([1, 2]) + b"\x85R"))))
+seed("pickle", "expanded", program(mapping(w=tensor("Char", "0", 8, 7, [3, 5], [0, 0]))))
+seed("pickle", "expanded-too-far", program(mapping(w=tensor("Char", "0", 8, 7, [1 << 20, 1 << 20], [0, 0]))))
+seed("pickle", "overflow", program(mapping(w=tensor("Double", "0", 1, 0, [1 << 62, 4], [1 << 62, 1]))))
+seed("pickle", "negative", program(mapping(w=tensor("Float", "0", 2, 1, [2], [-1]))))
+seed("pickle", "laughs", program(number(1) + b"q\1h\1\x86" * 100))
+seed("pickle", "list-in-itself", program(b"]q\0h\0a"))
+seed("pickle", "system", program(b"cos\nsystem\n" + text("id") + b"\x85R"))
+seed("pickle", "put-far", program(b"Nr\xff\xff\xff\xffj\xff\xff\xff\xff\x86"))
+seed("pickle", "protocol-4", b"\x80\x04\x95\0\0\0\0\0\0\0\0}\x94.")
+seed("pickle", "empty", "")
+seed("zip", "one", archive(("a/b", b"xyz")))
+seed("zip", "wide", archive(("a/b", b"xyz"), ("a/c", b""), wide=True))
+seed("zip", "comment", archive(("a/b", b"xyz"), comment=b"PK\5\6"))
+seed("zip", "compressed", archive(("a/b", b"xyz", {"method": 8})))
+seed("zip", "twice", archive(("a", b"x"), ("a", b"y")))
+seed("zip", "upwards", archive(("a/../../b", b"x")))
+seed("zip", "absolute", archive(("/a", b"x")))
+seed("zip", "overlap", archive(("a", b"x", {"size": 9}), ("b", b"y" * 20)))
+seed("zip", "beyond", archive(("a", b"x", {"size": 0xFFFFFFF0})))
+seed("zip", "offset-beyond", archive(("a", b"x", {"offset": 0xFFFFFFF0})))
+seed("zip", "wide-beyond", archive(("a", b"x", {"size": (1 << 64) - 8, "offset": 0}), wide=True))
+seed("zip", "empty", archive())
+seed("checkpoint", "torch", archive(("a/data.pkl", program(STATE)), ("a/byteorder", b"little"), ("a/data/0", bytes(8)), ("a/data/1", bytes(64))))
+seed("checkpoint", "torchscript", archive(("a/data.pkl", program(module(w=W))), ("a/data/0", bytes(8)), wide=True))
+LEGACY = (b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.\x80\x02}" + text("little_endian") + b"\x88s."
+          + program(mapping(w=W, v=tensor("Float", "0", 2, 0, [1], [1], text("v") + number(1) + number(1) + b"\x87"))))
+seed("checkpoint", "torch-legacy", LEGACY + program(b"]" + text("0") + b"a") + struct.pack("<Q", 2) + bytes(8))
+seed("checkpoint", "torch-legacy-short", LEGACY + program(b"]" + text("0") + b"a") + struct.pack("<Q", 2) + bytes(7))
+seed("checkpoint", "torch-legacy-number", LEGACY + program(b"]" + text("0") + b"a") + struct.pack("<Q", 1 << 63) + bytes(8))
+
 # ----------------------------------------------------------------------------------------------------------- tokenizer
 
 
