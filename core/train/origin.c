@@ -18,6 +18,7 @@
 #include "core/text/tokenizer.h"
 #include "core/train/fresh.h"
 #include "core/train/join.h"
+#include "core/train/published.h"
 
 #include <string.h>
 
@@ -301,7 +302,8 @@ open_tower (Tower *tower, const char *name, ClipTake take, GError **error)
   tower->vocabulary = stored.directory || !stored.weights
                           ? find_vocabulary (tower->checkpoint, &stored, NULL)
                           : NULL;
-  ClipCheckpoint *renamed = rename_bare (tower->checkpoint, take);
+  g_autoptr (ClipCheckpoint) published = clip_published_rename (tower->checkpoint);
+  ClipCheckpoint *renamed = rename_bare (published ? published : tower->checkpoint, take);
   if (renamed) {
     clip_checkpoint_free (tower->checkpoint);
     tower->checkpoint = renamed;

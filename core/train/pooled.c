@@ -42,11 +42,15 @@ clip_pooled_read (char *const *paths, int width, GError **error)
   return g_steal_pointer (&rows);
 }
 
+/* @other: what a published classifier calls it. */
 static ClipArray *
-read_part (const char *path, const char *name, int n_dims, const char *expected, GError **error)
+read_part (const char *path, const char *name, const char *other, int n_dims, const char *expected,
+           GError **error)
 {
   GError *problem = NULL;
   ClipArray *array = clip_array_read (path, name, "F32", &problem);
+  if (!array && !problem)
+    array = clip_array_read (path, other, "F32", &problem);
   if (array && array->n_dims == n_dims && is_finite (array))
     return array;
   if (problem)
@@ -76,9 +80,9 @@ ClipPooledClassifier *
 clip_pooled_classifier_read (const char *path, int width, GError **error)
 {
   g_autoptr (ClipPooledClassifier) classifier = g_new0 (ClipPooledClassifier, 1);
-  classifier->weight = read_part (path, "classifier.weight", 2, "[K, W]", error);
+  classifier->weight = read_part (path, "classifier.weight", "_fc.weight", 2, "[K, W]", error);
   classifier->bias =
-      classifier->weight ? read_part (path, "classifier.bias", 1, "[K]", error) : NULL;
+      classifier->weight ? read_part (path, "classifier.bias", "_fc.bias", 1, "[K]", error) : NULL;
   if (!classifier->bias)
     return NULL;
   const gint64 *shape = classifier->weight->shape;

@@ -45,7 +45,9 @@ static const ClipSection cache = { cache_rows, "file" };
 
 static const ClipSetting virtual_rows[] = {
   { "classifier", CLIP_FILE, OF_SET (virtual.classifier), NULL,
-    .help = "safetensors with `classifier.weight` [K, W], of whose classes `class` speaks" },
+    .help =
+        "A file with `classifier.weight` [K, W], of whose classes `class` speaks, or a published "
+        "classifier (.pth)" },
   { "like", CLIP_FILES, OF_SET (virtual.like), NULL,
     .help = "Files of `features` of real pictures: their mean and covariance" },
   { "strength", CLIP_DOUBLES, OF_SET (virtual.strength), "[4, 13]", 0, 1000, "standard deviations",
@@ -90,8 +92,9 @@ static const ClipSection data = { data_rows, NULL, sizeof (ClipSetSettings) };
 static const ClipSetting init_rows[] = {
   { "model", CLIP_MODEL, AT (init), NULL, .help = "A model, as `gst-clip --model` takes it; or" },
   { "image", CLIP_MODEL, AT (init_image), NULL,
-    .help = "the model whose image tower is taken, or a safetensors file of a bare one under "
-            "timm's names, and" },
+    .help =
+        "the model whose image tower is taken, or a file of a bare one under timm's names or as "
+        "EfficientNet-Lite is published (.pth), and" },
   { "text", CLIP_MODEL, AT (init_text), NULL,
     .help = "the same for the text tower; a bare one has Hugging Face's BERT names" },
   { "embed_dim", CLIP_INTEGER, AT (embed_dim), "512", 1, 65536, "numbers",
@@ -161,8 +164,9 @@ static const ClipSection share = { share_rows };
 
 static const ClipSetting classifier_rows[] = {
   { "file", CLIP_FILE, AT (classifier.file), NULL,
-    .help = "safetensors with `classifier.weight` [K, W] and `classifier.bias` [K]: its "
-            "probabilities for a picture are softmax (pooled · weightᵀ + bias)" },
+    .help = "A file with `classifier.weight` [K, W] and `classifier.bias` [K], or a published "
+            "classifier (.pth): its probabilities for a picture are softmax (pooled · weightᵀ + "
+            "bias)" },
   { "names", CLIP_FILE, AT (classifier.names), NULL,
     .help = "Which texts are true of which class: lines of class, synset, kind, text" },
   { "texts", CLIP_INTEGER, AT (classifier.texts), "512", 1, 65536, "texts", "Drawn for each step" },
