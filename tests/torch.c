@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * PyTorch's files: whether ours are the tensors that PyTorch itself reads from them (golden/torch-files.safetensors holds
- * the files and those), and what is refused, in archives written here.
+ * PyTorch's files: whether ours are the tensors that PyTorch itself reads from them (golden/torch-files.safetensors
+ * holds the files and those), and what is refused, in archives written here.
  */
 #include "core/base/bytes.h"
 #include "core/checkpoint/checkpoint.h"

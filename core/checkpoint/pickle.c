@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A pickle is a program for a machine with a stack and a memo; each opcode pushes a value, or folds what was pushed into
- * one. This machine knows the opcodes in which PyTorch writes its files, one row each in the table below.
+ * A pickle is a program for a machine with a stack and a memo; each opcode pushes a value, or folds what was pushed
+ * into one. This machine knows the opcodes in which PyTorch writes its files, one row each in the table below.
  *
  * A byte makes one value at most, and strings stay where they are in the pickle, so that memory is bounded by its
- * size: the memo is a hash table (an index costs what it costs however large), containers hold pointers, and what is
- * folded never is copied (no opcode duplicates a container). Values are freed by the list of all: nothing here recurses.
+ * size: the memo is a hash table (a large index costs no more than a small one), containers hold pointers, and no
+ * opcode copies a container. Values are freed by the list of all: nothing here recurses.
  */
 #include "core/checkpoint/pickle.h"
 #include "core/base/error.h"

@@ -31,8 +31,7 @@ typedef struct {
 typedef struct _ClipValue ClipValue;
 struct _ClipValue {
   ClipValueKind kind;
-  guint
-      n; /* bytes of a string, else items: elements, or key, value, key, value … (also of a call: an OrderedDict is one) */
+  guint n; /* bytes of a string, else how many @items */
   union {
     gint64 integer;
     const char *text; /* in the pickle's bytes: not terminated, not necessarily UTF-8 */
@@ -41,6 +40,7 @@ struct _ClipValue {
       const ClipValue *callee, *args; /* @args: the tuple of a call, the id of a persistent one */
     };
   };
+  /* Elements; of a dict, and of a call that is one (OrderedDict), key, value, key, value … */
   ClipValue **items;
   const ClipValue *state; /* what an object was built from, or NULL */
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- *   _rebuild_tensor_v2 (storage, offset, sizes, strides, …):  element (i, j, …) = storage[offset + i·stride₀ + j·stride₁ + …]
+ *   _rebuild_tensor_v2 (storage, offset, sizes, strides, …):
+ *     element (i, j, …) = storage[offset + i·stride₀ + j·stride₁ + …]
  *
  * Everything that counts is a number from the file: none is negative, no sum or product overflows, and the last
  * element lies in the storage before the first is read.

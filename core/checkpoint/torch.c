@@ -2,10 +2,10 @@
 /*
  * Reads what PyTorch writes:
  *
- *   zip archive       NAME/data.pkl: a pickle, NAME/data/KEY: the bytes of storage KEY; torch.save () of a state dict or of a
- *                     training checkpoint, torch.jit.save () of a module ("torchscript", which is how OpenAI publishes)
- *   before that       five pickles: a magic number, the protocol, the machine, the object, the list of its storages' keys; then
- *                     each storage: its elements as u64, its bytes
+ *   zip archive   NAME/data.pkl: a pickle, NAME/data/KEY: the bytes of storage KEY; torch.save () of a state dict or of
+ *                 a training checkpoint, torch.jit.save () of a module ("torchscript", which is how OpenAI publishes)
+ *   before that   five pickles: a magic number, the protocol, the machine, the object, the list of its storages' keys;
+ *                 then each storage: its elements as u64, its bytes
  *
  * The pickle is read as data (pickle.h). In it, a state dict is name → tensor; a module is an object whose state is
  * attribute → tensor or module, and a tensor's name is the path to it.

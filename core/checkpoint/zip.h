@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The members of a zip archive, where they lie. Stored members only: what is compressed may be there, but not be asked for. */
+/* The members of a zip archive, where they lie. What is compressed may be there, but cannot be read. */
 #pragma once
 #include "core/clip.h"
 

@@ -70,7 +70,7 @@ count_files (const char *directory, const char *extension, char **path, GString 
   return n;
 }
 
-/* The only file with the first extension that any has; where there is not exactly one NULL, and in @found what there is. */
+/* The only file with the first extension that any has; NULL where there are several or none, and in @found which. */
 static char *
 find_only (const char *directory, GString *found)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Published classifiers number their blocks through and name layers by what they are; timm counts within stages and names
- * them by their place:
+ * Published classifiers number their blocks through and name layers by what they do; timm counts within stages and
+ * names them by their place:
  *
  *   _blocks.4._expand_conv.weight → blocks.2.1.conv_pw.weight
  */
@@ -40,7 +40,8 @@ static const Name others[] = {
   { NULL },
 };
 
-/* Blocks of each stage, before a depth multiplier that spares the first and the last; Lite1's 1.1 gives what Lite2's 1.2 does. */
+/* Blocks of each stage, before a depth multiplier that spares the first and the last. Lite1's 1.1 gives what Lite2's
+ * 1.2 does. */
 #define STAGES 7
 static const int stages[STAGES] = { 1, 2, 2, 3, 3, 4, 1 };
 static const double depths[] = { 1, 1.2, 1.4, 1.8 };

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* checkpoint/pickle and torch: any bytes, as the pickle of an archive with four storages, are tensors or an error; nothing grows
- * beyond what they are worth. */
+/* checkpoint/pickle and torch: any bytes, as the pickle of an archive with four storages, are tensors or an error. */
 #include "core/checkpoint/checkpoint.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/zip-writer.h"
