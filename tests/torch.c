@@ -179,7 +179,7 @@ static const struct {
     "but its storage has 2" },
   { "expands to more than the file",
     P (DICT ("w", TENSOR (STORAGE ("Float", "0", "\2"), "K\0", "J\0\0\0\x70", "K\0"))),
-    "copied into more", CLIP_ERROR_UNSUPPORTED },
+    "all such copies into more", CLIP_ERROR_UNSUPPORTED },
   { "fewer strides", P (DICT ("w", TENSOR (STORAGE ("Float", "0", "\2"), "K\0", "K\1K\2", "K\1"))),
     "as many strides" },
   { "nine sizes",

@@ -34,9 +34,9 @@ ClipCheckpoint *clip_checkpoint_new_like (const ClipCheckpoint *other);
 gboolean clip_checkpoint_add (ClipCheckpoint *checkpoint, const ClipTensor *tensor, GError **error);
 void clip_checkpoint_add_metadata (ClipCheckpoint *checkpoint, const char *key, const char *value);
 
-/* Memory for data that lives as long as @checkpoint. CLIP_ERROR_UNSUPPORTED where all copies would be larger than the
- * file: what expands so was made to. */
-void *clip_checkpoint_alloc (ClipCheckpoint *checkpoint, gsize bytes, GError **error);
+/* Memory for data that lives as long as @checkpoint. NULL where all of it together would be larger than the file: what
+ * expands so was made to. */
+void *clip_checkpoint_alloc (ClipCheckpoint *checkpoint, gsize bytes);
 
 /* As safetensors spells it: "F16"; FALSE for a dtype nobody defined. */
 gboolean clip_dtype_parse (const char *name, ClipDtype *dtype);

@@ -307,10 +307,11 @@ global (Machine *m, GError **error)
   }
   g_autofree char *module_text = printable (module, module_n),
                   *name_text = printable (name, name_n);
-  return clip_fail (error, CLIP_ERROR_UNSUPPORTED,
-                    "%s: refers to %s.%s, which is none of the things that weights are made of; "
-                    "nothing of the file is executed",
-                    m->file, module_text, name_text);
+  return clip_fail (
+      error, CLIP_ERROR_UNSUPPORTED,
+      "%s: refers to %s.%s, expected nothing but what weights are made of, as in a state "
+      "dict or a TorchScript module; nothing of the file is executed",
+      m->file, module_text, name_text);
 }
 
 static gboolean

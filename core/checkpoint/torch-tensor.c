@@ -180,9 +180,12 @@ place (ClipCheckpoint *checkpoint, ClipTensor *tensor, const guint8 *x, const gi
   tensor->data = x;
   if (is_contiguous (tensor, strides))
     return TRUE;
-  guint8 *copy = clip_checkpoint_alloc (checkpoint, tensor->size, error);
+  guint8 *copy = clip_checkpoint_alloc (checkpoint, tensor->size);
   if (!copy)
-    return FALSE;
+    return clip_fail (error, CLIP_ERROR_UNSUPPORTED,
+                      "%s: tensor %s has to be copied into %" G_GSIZE_FORMAT
+                      " bytes, and all such copies into more than the file has",
+                      checkpoint->name, tensor->name, tensor->size);
   copy_strided (copy, x, tensor, strides);
   tensor->data = copy;
   return TRUE;
