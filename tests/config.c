@@ -786,14 +786,26 @@ static const Case cases[] = {
   { "pooling",
     vit_text,
     "x",
-    { "{\"model_cfg\":{\"vision_cfg\":{\"pool_type\":\"avg\"},\"text_cfg\":{\"context_length\":16}}"
+    { "{\"model_cfg\":{\"vision_cfg\":{\"pool_type\":\"none\"},\"text_cfg\":{\"context_length\":16}"
+      "}"
       "}" },
     OPENCLIP,
     0,
     0,
     { 0 },
     CLIP_ERROR_UNSUPPORTED,
-    "pool_type is \"avg\"" },
+    "pool_type is \"none\", supported are: tok, avg" },
+  { "no ln_pre, though the tensors have it",
+    vit_text,
+    "x",
+    { "{\"model_cfg\":{\"vision_cfg\":{\"no_ln_pre\":true},\"text_cfg\":{\"context_length\":16}}"
+      "}" },
+    OPENCLIP,
+    0,
+    0,
+    { 0 },
+    CLIP_ERROR_CONFIG,
+    "the no_ln_pre is 1, expected 0 as the tensors have it" },
   { "refused, though only beside it",
     vit_text,
     "x",

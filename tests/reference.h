@@ -207,11 +207,23 @@ ref_vit (const RandomModel *model, const float *pixels, const ClipConfig *config
         x[t * width + o] += conv[o * 3 * p * p + i] *
                             pixels[(i / (p * p) * c->image_size + row) * c->image_size + column];
       }
-  g_autofree double *y = ref_norm (model, x, tokens, width, 1e-5, "visual.", "ln_pre");
+  g_autofree double *y = c->no_ln_pre
+                             ? g_memdup2 (x, tokens * width * sizeof *x)
+                             : ref_norm (model, x, tokens, width, 1e-5, "visual.", "ln_pre");
   for (int i = 0; i < c->layers; i++)
     ref_block (model, y, tokens, "visual.transformer.resblocks", i, width, c->heads, c->mlp_width,
                FALSE);
-  g_autofree double *post = ref_norm (model, y, 1, width, 1e-5, "visual.", "ln_post");
+  g_autofree double *post = ref_norm (model, y, tokens, width, 1e-5, "visual.", "ln_post");
+  if (c->pool == CLIP_POOL_AVERAGE) {
+    const double *rows = c->norm_after_pool ? y : post;
+    g_autofree double *mean = g_new0 (double, width);
+    for (int t = 1; t < tokens; t++)
+      for (int i = 0; i < width; i++)
+        mean[i] += rows[t * width + i] / (tokens - 1);
+    g_autofree double *normed = ref_norm (model, mean, 1, width, 1e-5, "visual.", "ln_post");
+    return ref_project (model, c->norm_after_pool ? normed : mean, width, config->embed_dim,
+                        "visual.proj");
+  }
   return ref_project (model, post, width, config->embed_dim, "visual.proj");
 }
 

@@ -203,18 +203,22 @@ typedef struct {
 } RandomCase;
 
 /* Sizes that are no multiple of anything; head size 12. */
-#define SMALL_VIT                                                                                  \
+#define SMALL_VIT VIT (FALSE, CLIP_POOL_TOKEN, FALSE)
+#define VIT(no_ln_pre_, pool_, norm_after_pool_)                                                   \
   {                                                                                                \
     .embed_dim = 21, .image = {                                                                    \
-      CLIP_IMAGE_VIT,                                                                              \
-      15,                                                                                          \
-      5,                                                                                           \
-      36,                                                                                          \
-      2,                                                                                           \
-      3,                                                                                           \
-      50,                                                                                          \
-      CLIP_ACTIVATION_QUICK_GELU,                                                                  \
-      1e-5f                                                                                        \
+      .kind = CLIP_IMAGE_VIT,                                                                      \
+      .image_size = 15,                                                                            \
+      .patch_size = 5,                                                                             \
+      .width = 36,                                                                                 \
+      .layers = 2,                                                                                 \
+      .heads = 3,                                                                                  \
+      .mlp_width = 50,                                                                             \
+      .activation = CLIP_ACTIVATION_QUICK_GELU,                                                    \
+      .norm_epsilon = 1e-5f,                                                                       \
+      .no_ln_pre = no_ln_pre_,                                                                     \
+      .pool = pool_,                                                                               \
+      .norm_after_pool = norm_after_pool_                                                          \
     }                                                                                              \
   }
 #define TEXT(end)                                                                                  \
@@ -279,6 +283,9 @@ static const RandomCase random_cases[] = {
   { "vit-f16", clip_vit_new, CLIP_DTYPE_F16, SMALL_VIT },
   { "vit-bf16", clip_vit_new, CLIP_DTYPE_BF16, SMALL_VIT },
   { "vit-i8", clip_vit_new, CLIP_DTYPE_I8, SMALL_VIT },
+  { "vit-no-ln-pre", clip_vit_new, CLIP_DTYPE_F32, VIT (TRUE, CLIP_POOL_TOKEN, FALSE) },
+  { "vit-average", clip_vit_new, CLIP_DTYPE_F32, VIT (FALSE, CLIP_POOL_AVERAGE, FALSE) },
+  { "vit-average-norm-after", clip_vit_new, CLIP_DTYPE_F16, VIT (TRUE, CLIP_POOL_AVERAGE, TRUE) },
   { "text-f32", clip_text_new, CLIP_DTYPE_F32, SMALL_TEXT },
   { "text-f16", clip_text_new, CLIP_DTYPE_F16, SMALL_TEXT },
   { "text-i8", clip_text_new, CLIP_DTYPE_I8, SMALL_TEXT },
@@ -403,8 +410,10 @@ test_missing (void)
       rest.tensors = g_array_copy (model.tensors);
       const char *name = g_array_index (rest.tensors, ClipTensor, removed).name;
       /* without its depthwise kernel a stage's second block is not there at all */
-      const gboolean optional = g_str_has_suffix (name, ".1.conv_dw.weight") ||
-                                g_str_equal (name, "visual.head.proj.bias");
+      const gboolean optional =
+          g_str_has_suffix (name, ".1.conv_dw.weight") ||
+          g_str_equal (name, "visual.head.proj.bias") ||
+          (c->config.image.no_ln_pre && g_str_has_prefix (name, "visual.ln_pre."));
       g_array_remove_index (rest.tensors, removed);
       g_autoptr (GError) error = NULL;
       g_autoptr (ClipWeights) weights = random_weights (&rest);

@@ -16,6 +16,16 @@ add_string (JsonBuilder *builder, const char *name, const char *value)
   json_builder_add_string_value (builder, value);
 }
 
+/* FALSE is what a reader takes it for anyway. */
+static void
+add_flag (JsonBuilder *builder, const char *name, gboolean value)
+{
+  if (!value)
+    return;
+  json_builder_set_member_name (builder, name);
+  json_builder_add_boolean_value (builder, TRUE);
+}
+
 static void
 begin (JsonBuilder *builder, const char *name)
 {
@@ -81,6 +91,10 @@ add_vision (JsonBuilder *builder, const ClipImageConfig *image)
     add_int (builder, "head_width", image->width / image->heads);
     json_builder_set_member_name (builder, "mlp_ratio");
     json_builder_add_double_value (builder, (double) image->mlp_width / image->width);
+    add_flag (builder, "no_ln_pre", image->no_ln_pre);
+    add_flag (builder, "final_ln_after_pool", image->norm_after_pool);
+    if (image->pool == CLIP_POOL_AVERAGE)
+      add_string (builder, "pool_type", "avg");
     add_epsilon (builder, image->norm_epsilon);
     break;
   }

@@ -15,7 +15,7 @@
 #include <string.h>
 
 #define SUPPORTED                                                                                  \
-  "supported are ViT (class token, ln_pre), ModifiedResNet and EfficientNet-Lite image towers, "   \
+  "supported are ViT (class token), ModifiedResNet and EfficientNet-Lite image towers, "           \
   "CLIP (causal) and BERT text towers, softmax scores"
 
 const char *
@@ -131,10 +131,7 @@ measure_vit (ClipConfig *config, ClipWeights *weights)
                        tokens, channels, patch_height, image->patch_size);
     return FALSE;
   }
-  if (!has (weights, "visual.ln_pre.weight")) {
-    clip_weights_fail (weights, CLIP_ERROR_UNSUPPORTED, "has a ViT without ln_pre, " SUPPORTED);
-    return FALSE;
-  }
+  image->no_ln_pre = !has (weights, "visual.ln_pre.weight");
   image->image_size = grid * image->patch_size;
   return TRUE;
 }
@@ -314,6 +311,7 @@ check_agreement (const ClipSaid *said, const ClipConfig *config, const char *wha
     { CLIP_SAYS_PREPROCESS_SIZE, "image size for preprocessing", vit || resnet, image->image_size },
     { CLIP_SAYS_PATCH_SIZE, "patch size", vit, image->patch_size },
     { CLIP_SAYS_IMAGE_WIDTH, "image width", vit || resnet, image->width },
+    { CLIP_SAYS_NO_LN_PRE, "no_ln_pre", vit, image->no_ln_pre },
     { CLIP_SAYS_IMAGE_LAYERS, "number of image layers", vit || resnet, image->layers },
     { CLIP_SAYS_IMAGE_STAGE_1, "number of blocks in stage 1", vit || resnet, image->stages[0] },
     { CLIP_SAYS_IMAGE_STAGE_2, "number of blocks in stage 2", vit || resnet, image->stages[1] },
@@ -443,6 +441,8 @@ apply_sizes (ClipConfig *config, const ClipWeights *weights, const ClipSaid *sai
 {
   ClipImageConfig *image = &config->image;
   ClipTextConfig *text = &config->text;
+  image->pool = said->n[CLIP_SAYS_POOL] == CLIP_POOL_AVERAGE ? CLIP_POOL_AVERAGE : CLIP_POOL_TOKEN;
+  image->norm_after_pool = said->n[CLIP_SAYS_NORM_AFTER_POOL] == 1;
   if (image->kind == CLIP_IMAGE_EFFICIENTNET) {
     const int size = said->n[CLIP_SAYS_IMAGE_SIZE], pixels = said->n[CLIP_SAYS_PREPROCESS_SIZE];
     if (size != CLIP_UNSAID && pixels != CLIP_UNSAID && size != pixels)

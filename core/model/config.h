@@ -8,6 +8,7 @@ typedef enum { CLIP_ACTIVATION_QUICK_GELU, CLIP_ACTIVATION_GELU, CLIP_ACTIVATION
 const char *clip_activation_name (ClipActivation activation);
 
 typedef enum { CLIP_IMAGE_VIT, CLIP_IMAGE_EFFICIENTNET, CLIP_IMAGE_RESNET } ClipImageKind;
+typedef enum { CLIP_POOL_TOKEN, CLIP_POOL_AVERAGE } ClipPool; /* the class token; the mean of the patches */
 typedef enum { CLIP_TEXT_CLIP, CLIP_TEXT_BERT } ClipTextKind;
 
 typedef struct {
@@ -19,6 +20,9 @@ typedef struct {
   ClipActivation activation;
   float norm_epsilon;          /* LayerNorm 1e-5; BatchNorm of ResNet 1e-5, of EfficientNet 1e-3 */
   int stages[4];               /* ResNet: blocks of each stage, layers in all */
+  gboolean no_ln_pre;          /* ViT */
+  ClipPool pool;               /* ViT */
+  gboolean norm_after_pool;    /* ViT: ln_post; otherwise before, which is the same for a token */
 } ClipImageConfig;
 
 typedef struct {

@@ -64,6 +64,12 @@ typedef struct {
   const Word *words;
 } Choice;
 
+/* A boolean, kept as 0 or 1. */
+typedef struct {
+  const char *section, *name;
+  ClipSays says;
+} Flag;
+
 /* @allowed: JSON text, may have '*'. Absent and null are always allowed. */
 typedef struct {
   const char *section, *name, *allowed[3];
@@ -74,6 +80,7 @@ static const Word activations[] = {
   { "gelu", CLIP_ACTIVATION_GELU },
   { 0 },
 };
+static const Word pools[] = { { "tok", CLIP_POOL_TOKEN }, { "avg", CLIP_POOL_AVERAGE }, { 0 } };
 static const Word filters[] = { { "bicubic", CLIP_FILTER_BICUBIC },
                                 { "bilinear", CLIP_FILTER_BILINEAR },
                                 { 0 } };
@@ -111,8 +118,16 @@ static const Fraction openclip_fractions[] = {
   { 0 },
 };
 static const Choice openclip_choices[] = {
+  { "model_cfg/vision_cfg", "pool_type", CLIP_SAYS_POOL, pools },
   { "preprocess_cfg", "interpolation", CLIP_SAYS_FILTER, filters },
   { "preprocess_cfg", "resize_mode", CLIP_SAYS_RESIZE_MODE, resize_modes },
+  { 0 },
+};
+static const Flag openclip_flags[] = {
+  { "model_cfg/vision_cfg", "no_ln_pre", CLIP_SAYS_NO_LN_PRE },
+  { "model_cfg/vision_cfg", "final_ln_after_pool", CLIP_SAYS_NORM_AFTER_POOL },
+  { "model_cfg/vision_cfg", "global_average_pool",
+    CLIP_SAYS_POOL }, /* before there was pool_type */
   { 0 },
 };
 static const Demand openclip_demands[] = {
@@ -122,8 +137,6 @@ static const Demand openclip_demands[] = {
   { "model_cfg/vision_cfg", "timm_pool", { "\"\"", "\"avg\"" } },
   { "model_cfg/vision_cfg", "timm_proj", { "\"linear\"" } },
   { "model_cfg/vision_cfg", "attentional_pool", { "false" } },
-  { "model_cfg/vision_cfg", "no_ln_pre", { "false" } },
-  { "model_cfg/vision_cfg", "pool_type", { "\"tok\"" } },
   { "model_cfg/vision_cfg", "act_kwargs", { "{}" } },
   { "model_cfg/text_cfg", "act_kwargs", { "{}" } },
   { "model_cfg/text_cfg", "no_causal_mask", { "false" } },
@@ -240,9 +253,19 @@ read_fractions (ClipSaid *said, JsonObject *root, const Fraction *rows, const ch
   return TRUE;
 }
 
+static void
+refuse_word (GError **refusal, const Choice *row, const char *found, const char *what)
+{
+  g_autoptr (GString) words = g_string_new (NULL);
+  for (const Word *word = row->words; word->word; word++)
+    g_string_append_printf (words, "%s%s", words->len ? ", " : "", word->word);
+  clip_fail (refusal, CLIP_ERROR_UNSUPPORTED, "%s: %s is \"%s\", supported are: %s", what,
+             row->name, found, words->str);
+}
+
 static gboolean
 read_choices (ClipSaid *said, JsonObject *root, const Choice *rows, const char *what,
-              GError **error)
+              GError **refusal, GError **error)
 {
   for (const Choice *row = rows; row && row->section; row++) {
     JsonObject *section;
@@ -255,14 +278,28 @@ read_choices (ClipSaid *said, JsonObject *root, const Choice *rows, const char *
     const Word *word = row->words;
     while (word->word && !g_str_equal (word->word, found))
       word++;
-    if (!word->word) {
-      g_autoptr (GString) words = g_string_new (NULL);
-      for (word = row->words; word->word; word++)
-        g_string_append_printf (words, "%s%s", words->len ? ", " : "", word->word);
-      return clip_fail (error, CLIP_ERROR_UNSUPPORTED, "%s: %s is \"%s\", supported are: %s", what,
-                        row->name, found, words->str);
-    }
-    said->n[row->says] = word->value;
+    if (word->word)
+      said->n[row->says] = word->value;
+    else if (!*refusal)
+      refuse_word (refusal, row, found, what);
+  }
+  return TRUE;
+}
+
+static gboolean
+read_flags (ClipSaid *said, JsonObject *root, const Flag *rows, const char *what, GError **error)
+{
+  for (const Flag *row = rows; row->section; row++) {
+    JsonObject *section;
+    if (!find_section (root, row->section, &section, what, error))
+      return FALSE;
+    if (!section || !json_object_has_member (section, row->name) ||
+        json_object_get_null_member (section, row->name))
+      continue;
+    gboolean value = FALSE;
+    if (!clip_json_get_boolean (section, row->name, &value, what, error))
+      return FALSE;
+    said->n[row->says] = value;
   }
   return TRUE;
 }
@@ -395,7 +432,7 @@ read_layers (ClipSaid *said, JsonObject *vision, const char *what, GError **erro
 
 static gboolean
 read_openclip (ClipSaid *said, JsonObject *root, gboolean defaults, const char *what,
-               GError **error)
+               GError **refusal, GError **error)
 {
   JsonObject *model, *preprocess, *vision, *text, *hf_text;
   const char *pool_type = "argmax";
@@ -428,13 +465,15 @@ read_openclip (ClipSaid *said, JsonObject *root, gboolean defaults, const char *
     said->n[CLIP_SAYS_END_TOKEN] = CLIP_UNSAID;
   return read_layers (said, vision, what, error) &&
          read_fractions (said, root, openclip_fractions, what, error) &&
-         read_choices (said, root, openclip_choices, what, error) &&
+         read_flags (said, root, openclip_flags, what, error) &&
+         read_choices (said, root, openclip_choices, what, refusal, error) &&
          read_colours (said, preprocess, "mean", "std", what, error) &&
          read_square (&said->n[CLIP_SAYS_PREPROCESS_SIZE], preprocess, "size", what, error);
 }
 
 static gboolean
-read_huggingface (ClipSaid *said, JsonObject *root, const char *what, GError **error)
+read_huggingface (ClipSaid *said, JsonObject *root, const char *what, GError **refusal,
+                  GError **error)
 {
   said->n[CLIP_SAYS_IMAGE_ACTIVATION] = said->n[CLIP_SAYS_TEXT_ACTIVATION] =
       CLIP_ACTIVATION_QUICK_GELU;
@@ -445,7 +484,7 @@ read_huggingface (ClipSaid *said, JsonObject *root, const char *what, GError **e
   if (said->n[CLIP_SAYS_END_TOKEN] == 2) /* files written before 2023; the highest id is meant */
     said->n[CLIP_SAYS_END_TOKEN] = CLIP_UNSAID;
   return read_fractions (said, root, huggingface_fractions, what, error) &&
-         read_choices (said, root, huggingface_choices, what, error);
+         read_choices (said, root, huggingface_choices, what, refusal, error);
 }
 
 /* size is what the short side becomes (a number, or "shortest_edge"), or both sides; crop_size is what is cut out. */
@@ -551,10 +590,10 @@ clip_said_read (ClipSaid *said, const ClipSource *source, GError **refusal, GErr
     return FALSE;
   switch (source->format) {
   case CLIP_SOURCE_HUGGINGFACE:
-    return read_huggingface (said, root, what, error);
+    return read_huggingface (said, root, what, refusal, error);
   case CLIP_SOURCE_PREPROCESSOR:
     return read_preprocessor (said, root, what, error);
   default:
-    return read_openclip (said, root, source->format == CLIP_SOURCE_OPENCLIP, what, error);
+    return read_openclip (said, root, source->format == CLIP_SOURCE_OPENCLIP, what, refusal, error);
   }
 }

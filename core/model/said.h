@@ -19,12 +19,15 @@ typedef enum {
   CLIP_SAYS_VOCAB_SIZE,
   CLIP_SAYS_TEXT_WIDTH,
   CLIP_SAYS_TEXT_LAYERS,
+  CLIP_SAYS_NO_LN_PRE, /* 0 or 1, ViT */
   /* Only a source can tell these. */
   CLIP_SAYS_IMAGE_HEADS,
   CLIP_SAYS_IMAGE_HEAD_WIDTH,
   CLIP_SAYS_TEXT_HEADS,
   CLIP_SAYS_IMAGE_ACTIVATION, /* ClipActivation */
   CLIP_SAYS_TEXT_ACTIVATION,
+  CLIP_SAYS_POOL,            /* ClipPool, ViT */
+  CLIP_SAYS_NORM_AFTER_POOL, /* 0 or 1, ViT */
   CLIP_SAYS_PAD_TOKEN,
   CLIP_SAYS_END_TOKEN,
   CLIP_SAYS_FILTER,      /* ClipFilter */
@@ -47,7 +50,9 @@ void clip_said_add (ClipSaid *said, const ClipSaid *from);
 /* CLIP_ERROR_CONFIG or _FORMAT for a text that is no such file, or has a member of the wrong type. *@refusal is set
  * (CLIP_ERROR_UNSUPPORTED) where it is sound but asks for what nothing here can run: a matter for whoever finds it to
  * belong to the weights. */
-gboolean clip_said_read (ClipSaid *said, const ClipSource *source, GError **refusal, GError **error);
+gboolean clip_said_read (ClipSaid *said, const ClipSource *source, GError **refusal,
+                         GError **error);
 
 /* What is known of published checkpoints whose files do not tell: by name, and by the sizes in @config. */
-void clip_said_known (ClipSaid *said, const char *name, const char *naming, const ClipConfig *config);
+void clip_said_known (ClipSaid *said, const char *name, const char *naming,
+                      const ClipConfig *config);

@@ -4,10 +4,12 @@
  *
  *   patches = pixels [3, R, R] cut into g×g squares of P×P       [g·g, 3·P·P], g = R / P
  *   x = concat (class, conv1 (patches)) + position               [T, C], T = g·g + 1; conv1 has no bias
- *   x = ln_pre (x)
+ *   x = ln_pre (x)                                               some do without
  *   x = block (x), for all blocks but the last                   no mask
  *   y = last block (x), the class token's row only               [C]
  *   feature = proj (ln_post (y))                                 [E], no bias
+ *
+ * or, of a tower that pools by the average: y = mean of the patches' rows of ln_post (last block (x)), or ln_post of that mean.
  */
 #include "core/model/block.h"
 
@@ -27,6 +29,7 @@ typedef struct {
   ClipLinear conv1;             /* [C, 3·P·P] */
   const float *class_embedding; /* [C] */
   const float *position;        /* [T, C] */
+  gboolean no_ln_pre, average, norm_after_pool;
   ClipNorm ln_pre, ln_post;
   ClipBlock *blocks; /* [layers] */
   ClipLinear proj;   /* [E, C] */
@@ -76,6 +79,39 @@ cut_patches (void *data, int task, int worker)
   }
 }
 
+static void
+norm (const Vit *vit, ClipSession *session, float *x, const ClipNorm *weights, int rows)
+{
+  const int width = vit->shape.width;
+  clip_norm_rows (session, x, width, x, width, weights, vit->shape.epsilon, width, rows);
+}
+
+/* y[B, C] of x[B·T, C], what the last block takes. */
+static void
+end_with_token (const Vit *vit, ClipSession *session, const Workspace *w,
+                const ClipSequences *sequences)
+{
+  clip_block_pick (session, &w->block, &vit->shape, &vit->blocks[vit->layers - 1], w->y, w->x,
+                   sequences, w->start);
+  norm (vit, session, w->y, &vit->ln_post, sequences->n);
+}
+
+static void
+end_with_average (const Vit *vit, ClipSession *session, const Workspace *w,
+                  const ClipSequences *sequences)
+{
+  const int width = vit->shape.width, batch = sequences->n;
+  clip_block_pre_norm (session, &w->block, &vit->shape, &vit->blocks[vit->layers - 1], w->x,
+                       sequences);
+  if (!vit->norm_after_pool)
+    norm (vit, session, w->x, &vit->ln_post, batch * vit->tokens);
+  for (int b = 0; b < batch; b++)
+    clip_mean_rows (session->kernels, w->y + (gsize) b * width,
+                    w->x + ((gsize) b * vit->tokens + 1) * width, vit->tokens - 1, width);
+  if (vit->norm_after_pool)
+    norm (vit, session, w->y, &vit->ln_post, batch);
+}
+
 /* Everything up to ln_post; the result, [B, C], lies in the session's arena. */
 static const float *
 run (const Vit *vit, ClipSession *session, const void *in, int batch)
@@ -105,15 +141,11 @@ run (const Vit *vit, ClipSession *session, const void *in, int batch)
     clip_linear (session, w.x + ((gsize) b * tokens + 1) * width, width,
                  w.patches + (gsize) b * n_patches * vit->conv1.weight.cols, vit->conv1.weight.cols,
                  &vit->conv1, 1, n_patches, CLIP_LINEAR_ADD);
-  clip_norm_rows (session, w.x, width, w.x, width, &vit->ln_pre, vit->shape.epsilon, width,
-                  batch * tokens);
-
+  if (!vit->no_ln_pre)
+    norm (vit, session, w.x, &vit->ln_pre, batch * tokens);
   for (int i = 0; i < vit->layers - 1; i++)
     clip_block_pre_norm (session, &w.block, &vit->shape, &vit->blocks[i], w.x, &sequences);
-  clip_block_pick (session, &w.block, &vit->shape, &vit->blocks[vit->layers - 1], w.y, w.x,
-                   &sequences, w.start);
-
-  clip_norm_rows (session, w.y, width, w.y, width, &vit->ln_post, vit->shape.epsilon, width, batch);
+  (vit->average ? end_with_average : end_with_token) (vit, session, &w, &sequences);
   return w.y;
 }
 
@@ -158,6 +190,9 @@ clip_vit_new (ClipWeights *weights, const ClipConfig *config, GError **error)
     .tokens = grid * grid + 1,
     .layers = image->layers,
     .embed_dim = config->embed_dim,
+    .no_ln_pre = image->no_ln_pre,
+    .average = image->pool == CLIP_POOL_AVERAGE,
+    .norm_after_pool = image->norm_after_pool,
     .shape = { width, image->heads, image->mlp_width, image->activation, image->norm_epsilon,
                FALSE },
   };
@@ -166,7 +201,8 @@ clip_vit_new (ClipWeights *weights, const ClipConfig *config, GError **error)
   vit->class_embedding = clip_weights_vector (weights, width, "visual.class_embedding");
   vit->position =
       clip_weights_floats (weights, (gsize) vit->tokens * width, "visual.positional_embedding");
-  vit->ln_pre = clip_bind_norm (weights, width, "visual.ln_pre");
+  if (!vit->no_ln_pre)
+    vit->ln_pre = clip_bind_norm (weights, width, "visual.ln_pre");
   vit->blocks =
       clip_blocks_bind (weights, &vit->shape, vit->layers, "visual.transformer.resblocks");
   vit->ln_post = clip_bind_norm (weights, width, "visual.ln_post");

@@ -16,7 +16,9 @@ struct _ClipNames {
   int n_classes;
   GPtrArray *texts;   /* char * */
   GPtrArray *classes; /* GArray of int for each text: what it is true of, whatever the kind */
-  GPtrArray *of[CLIP_NAME_KINDS]; /* [K] GArray of guint: the texts of that kind of each class */
+  GPtrArray *names;   /* [K] GArray of guint: the names of each class, in the file's order */
+  GByteArray *kinds;  /* [texts]: a bit for each kind that it is */
+  GArray *of[CLIP_NAME_KINDS]; /* guint: the texts of each kind */
 };
 
 static void
@@ -32,8 +34,10 @@ names_new (void)
   ClipNames *names = g_new0 (ClipNames, 1);
   names->texts = g_ptr_array_new_with_free_func (g_free);
   names->classes = g_ptr_array_new_with_free_func (unref_array);
+  names->kinds = g_byte_array_new ();
+  names->names = g_ptr_array_new_with_free_func (unref_array);
   for (int kind = 0; kind < CLIP_NAME_KINDS; kind++)
-    names->of[kind] = g_ptr_array_new_with_free_func (unref_array);
+    names->of[kind] = g_array_new (FALSE, FALSE, sizeof (guint));
   return names;
 }
 
@@ -44,8 +48,10 @@ clip_names_free (ClipNames *names)
     return;
   g_ptr_array_unref (names->texts);
   g_ptr_array_unref (names->classes);
+  g_byte_array_unref (names->kinds);
+  g_ptr_array_unref (names->names);
   for (int kind = 0; kind < CLIP_NAME_KINDS; kind++)
-    g_ptr_array_unref (names->of[kind]);
+    g_array_unref (names->of[kind]);
   g_free (names);
 }
 
@@ -115,10 +121,16 @@ add_line (ClipNames *names, GHashTable *index, char *line, const char *path, gui
     char *copy = g_strdup (text);
     g_ptr_array_add (names->texts, copy);
     id = names->texts->len;
+    g_byte_array_append (names->kinds, &(guint8){ 0 }, 1);
     g_hash_table_insert (index, copy, GUINT_TO_POINTER (id));
   }
-  array_add (array_at (names->classes, id - 1), class);
-  array_add (array_at (names->of[kind], class), id - 1);
+  id--;
+  array_add (array_at (names->classes, id), class);
+  if (!(names->kinds->data[id] & 1 << kind))
+    g_array_append_val (names->of[kind], id);
+  names->kinds->data[id] |= 1 << kind;
+  if (kind == CLIP_NAME)
+    array_add (array_at (names->names, class), id);
   names->n_classes = MAX (names->n_classes, (int) class + 1);
   return TRUE;
 }
@@ -142,10 +154,9 @@ clip_names_load (const char *path, GError **error)
     if (*lines[i] && *lines[i] != '#' && !add_line (names, index, lines[i], path, i + 1, error))
       return NULL;
 
-  for (int kind = 0; kind < CLIP_NAME_KINDS; kind++)
-    g_ptr_array_set_size (names->of[kind], names->n_classes);
+  g_ptr_array_set_size (names->names, names->n_classes);
   for (int class = 0; class < names->n_classes; class ++)
-    if (!names->of[CLIP_NAME]->pdata[class])
+    if (!names->names->pdata[class])
       return clip_fail_null (error, CLIP_ERROR_FORMAT, "%s: class %d of %d has no name", path,
                              class, names->n_classes);
   if (names->n_classes == 0)
@@ -218,7 +229,7 @@ draw_order (guint n, guint64 *state)
   return order;
 }
 
-/* A kind that the class lacks is replaced by a name, which every class has. A text that was drawn before is drawn again;
+/* A kind that the file lacks is replaced by a name, which every class has. A text that was drawn before is drawn again;
  * where nearly all are in use, the next free one is taken. */
 void
 clip_names_draw (const ClipNames *names, guint *texts, int n, const ClipNamesDraw *draw,
@@ -233,11 +244,9 @@ clip_names_draw (const ClipNames *names, guint *texts, int n, const ClipNamesDra
     guint text = 0;
     for (int attempt = 0; attempt < 32; attempt++) {
       const ClipNameKind kind = draw_kind (draw->share, state);
-      const guint class =
-          kind == CLIP_NAME ? order[named++ % classes] : clip_random_below (state, classes);
-      const GArray *of = kind == CLIP_NAME ? NULL : names->of[kind]->pdata[class];
-      text = of ? pick (of, state)
-                : pick_name (names->of[CLIP_NAME]->pdata[class], draw->first, state);
+      text = kind == CLIP_NAME || names->of[kind]->len == 0
+                 ? pick_name (names->names->pdata[order[named++ % classes]], draw->first, state)
+                 : pick (names->of[kind], state);
       if (!used[text])
         break;
     }

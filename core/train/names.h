@@ -25,8 +25,8 @@ typedef struct {
       first; /* probability of a class's first name, where not any of its names, this one too, is as good */
 } ClipNamesDraw;
 
-/* Draws @n distinct texts, the kind first, then the class: at random, but of names, no class has two while another has none.
- * Deterministic for the generator's state. */
+/* Draws @n distinct texts, the kind first; then any text of that kind, a rare one as often as one of many classes; but of
+ * names, no class has two while another has none. Deterministic for the generator's state. */
 void clip_names_draw (const ClipNames *names, guint *texts, int n, const ClipNamesDraw *draw,
                       guint64 *state);
 /* y[B, n] as above; p: [B, K] */
