@@ -53,6 +53,16 @@ test_cases (void)
     { "RN50", "@/path2/RN50.pt", "@/path2", "RN50", TRUE },
     { "second", "@/path2/second.safetensors", "@/path2", "second", TRUE },
     { "ViT-B/32", "@/path2/ViT-B-32.safetensors", "@/path2", "ViT-B-32", TRUE },
+    { "openai/clip-vit-large-patch14-336", "@/path2/ViT-L-14-336px.pt", "@/path2", "ViT-L-14-336px",
+      TRUE },
+    { "hf-hub:openai/clip-vit-base-patch16", .code = CLIP_ERROR_NOT_FOUND,
+      .message = "; 'gst-clip fetch ViT-B/16' gets it" },
+    { "ViT-B/61", .code = CLIP_ERROR_NOT_FOUND, .message = "; did you mean 'ViT-B/16'?" },
+    { "ViT-B-32:datacomp_xl_s13b_b90k",
+      "@/data/gst-clip/models/laion/CLIP-ViT-B-32-DataComp.XL-s13B-b90K/"
+      "open_clip_model.safetensors",
+      "@/data/gst-clip/models/laion/CLIP-ViT-B-32-DataComp.XL-s13B-b90K",
+      "CLIP-ViT-B-32-DataComp.XL-s13B-b90K" },
     { "openai/clip", "@/path2/openai/clip/model.safetensors", "@/path2/openai/clip", "clip" },
     { "mine", "@/data/gst-clip/models/mine/model.safetensors", "@/data/gst-clip/models/mine",
       "mine" },
@@ -133,6 +143,8 @@ main (int argc, char *argv[])
     "path2/directory.safetensors",
     "path2/ViT-B-32.safetensors",
     "path2/openai/clip/model.safetensors",
+    "path2/ViT-L-14-336px.pt",
+    "data/gst-clip/models/laion/CLIP-ViT-B-32-DataComp.XL-s13B-b90K/open_clip_model.safetensors",
     "data/gst-clip/models/mine/model.safetensors",
   };
   root = g_dir_make_tmp ("gst-clip-XXXXXX", NULL);

@@ -8,3 +8,4 @@ GBytes *clip_bytes_map (const char *path, GError **error);
 /* The files embedded in the library; static memory, never freed. */
 GBytes *clip_bytes_default_model (void); /* models/default/clip-default.safetensors */
 GBytes *clip_bytes_clip_merges (void);   /* models/clip-bpe/merges.txt.gz */
+GBytes *clip_bytes_catalog (void);       /* models/catalog */

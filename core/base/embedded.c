@@ -26,6 +26,7 @@
 #define EMBEDDED_BYTES(symbol) g_bytes_new_static (symbol, symbol##_end - symbol)
 
 CLIP_EMBED (clip_embedded_merges, "models/clip-bpe/merges.txt.gz");
+CLIP_EMBED (clip_embedded_catalog, "models/catalog");
 CLIP_EMBED (clip_embedded_model, "models/default/clip-default.safetensors");
 
 GBytes *
@@ -38,4 +39,10 @@ GBytes *
 clip_bytes_default_model (void)
 {
   return EMBEDDED_BYTES (clip_embedded_model);
+}
+
+GBytes *
+clip_bytes_catalog (void)
+{
+  return EMBEDDED_BYTES (clip_embedded_catalog);
 }

@@ -6,7 +6,8 @@
  *   a file               its weights; what lies beside it may describe it
  *   a directory          its weights file by the list below
  *   anything else        NAME, NAME.safetensors, NAME.pt … or, "ViT-B/32" being no path, ViT-B-32 … in each of
- *                        GST_CLIP_MODEL_PATH, $XDG_DATA_HOME/gst-clip/models, the installed models
+ *                        GST_CLIP_MODEL_PATH, $XDG_DATA_HOME/gst-clip/models, the installed models; there also
+ *                        under the path that the catalogue has for a model of that name
  */
 #include "core/model/store.h"
 #include "core/base/error.h"
@@ -122,6 +123,12 @@ use_file (ClipStored *stored, const char *path)
   return TRUE;
 }
 
+char *
+clip_store_own_place (void)
+{
+  return g_build_filename (g_get_user_data_dir (), "gst-clip", "models", NULL);
+}
+
 /* Directories in which names are looked up, in order. */
 static GPtrArray *
 search_path (void)
@@ -133,7 +140,7 @@ search_path (void)
     if (**place)
       g_ptr_array_add (places, g_strdup (*place));
   }
-  g_ptr_array_add (places, g_build_filename (g_get_user_data_dir (), "gst-clip", "models", NULL));
+  g_ptr_array_add (places, clip_store_own_place ());
   g_ptr_array_add (places, g_strdup (CLIP_MODELS_DIR));
   return places;
 }
@@ -157,15 +164,33 @@ look_in (ClipStored *stored, const char *place, const char *name, gboolean *foun
   return FALSE;
 }
 
+/* What can be done about a model that is not there. */
+static char *
+advice (const ClipCatalog *catalog, const ClipCatalogEntry *entry, const char *name,
+        const GError *no_catalog)
+{
+  if (!catalog)
+    return g_strdup_printf ("; %s", no_catalog->message);
+  if (entry)
+    return g_strdup_printf ("; 'gst-clip fetch %s' gets it", entry->name);
+  const char *nearest = clip_catalog_nearest (catalog, name);
+  return nearest ? g_strdup_printf ("; did you mean '%s'?", nearest) : g_strdup ("");
+}
+
 static gboolean
 look_up (ClipStored *stored, const char *name, GError **error)
 {
   g_autoptr (GPtrArray) places = search_path ();
   g_autoptr (GString) searched = g_string_new (NULL);
+  g_autoptr (GError) no_catalog = NULL;
+  g_autoptr (ClipCatalog) catalog = clip_catalog_load (&no_catalog);
+  const ClipCatalogEntry *entry = catalog ? clip_catalog_find (catalog, name) : NULL;
   g_autofree char *flat = g_strdelimit (g_strdup (name), "/", '-');
+  const char *const spellings[] = { name, flat, entry ? entry->path : name };
   for (guint i = 0; i < places->len; i++) {
-    const char *const spellings[] = { name, flat };
-    for (guint j = 0; j < (g_str_equal (name, flat) ? 1 : 2); j++) {
+    for (guint j = 0; j < G_N_ELEMENTS (spellings); j++) {
+      if (j > 0 && g_str_equal (spellings[j], name))
+        continue;
       gboolean found;
       const gboolean ok = look_in (stored, places->pdata[i], spellings[j], &found, error);
       if (found)
@@ -173,9 +198,98 @@ look_up (ClipStored *stored, const char *name, GError **error)
     }
     g_string_append_printf (searched, "%s%s", i ? ", " : "", (char *) places->pdata[i]);
   }
+  g_autofree char *what_next = advice (catalog, entry, name, no_catalog);
   return clip_fail (error, CLIP_ERROR_NOT_FOUND,
-                    "%s: no such file or directory, and no model of that name in %s", name,
-                    searched->str);
+                    "%s: no such file or directory, and no model of that name in %s%s", name,
+                    searched->str, what_next);
+}
+
+char *
+clip_store_have (const ClipCatalogEntry *entry)
+{
+  g_autoptr (GPtrArray) places = search_path ();
+  for (guint i = 0; i < places->len; i++) {
+    g_autofree char *path = g_build_filename (places->pdata[i], entry->path, NULL);
+    g_auto (ClipStored) stored = { 0 };
+    if (entry->is_directory
+            ? g_file_test (path, G_FILE_TEST_IS_DIR) && use_directory (&stored, path, NULL)
+            : g_file_test (path, G_FILE_TEST_IS_REGULAR))
+      return g_steal_pointer (&path);
+  }
+  return NULL;
+}
+
+static int
+compare_names (gconstpointer a, gconstpointer b)
+{
+  return strcmp (*(char *const *) a, *(char *const *) b);
+}
+
+/* Names in a directory, sorted; none of files that are hidden or half there. */
+static GPtrArray *
+names_in (const char *directory)
+{
+  GPtrArray *names = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GDir) dir = g_dir_open (directory, 0, NULL);
+  for (const char *name; dir && (name = g_dir_read_name (dir));) {
+    if (*name != '.' && !g_str_has_suffix (name, ".part"))
+      g_ptr_array_add (names, g_strdup (name));
+  }
+  g_ptr_array_sort (names, compare_names);
+  return names;
+}
+
+static gboolean
+has_extension (const char *name)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (extensions); i++) {
+    if (g_str_has_suffix (name, extensions[i]))
+      return TRUE;
+  }
+  return FALSE;
+}
+
+/* Models are files and directories of a place, and directories in those: OWNER/NAME. */
+static void
+list_in (const char *directory, gboolean is_owner, GPtrArray *paths)
+{
+  g_autoptr (GPtrArray) names = names_in (directory);
+  for (guint i = 0; i < names->len; i++) {
+    const char *name = names->pdata[i];
+    g_autofree char *path = g_build_filename (directory, name, NULL);
+    g_auto (ClipStored) stored = { 0 };
+    if (!g_file_test (path, G_FILE_TEST_IS_DIR)) {
+      if (!is_owner && has_extension (name))
+        g_ptr_array_add (paths, g_steal_pointer (&path));
+    } else if (use_directory (&stored, path, NULL)) {
+      g_ptr_array_add (paths, g_steal_pointer (&path));
+    } else if (!is_owner) {
+      list_in (path, TRUE, paths);
+    }
+  }
+}
+
+char **
+clip_store_list (void)
+{
+  g_autoptr (GPtrArray) places = search_path ();
+  GPtrArray *paths = g_ptr_array_new ();
+  for (guint i = 0; i < places->len; i++)
+    list_in (places->pdata[i], FALSE, paths);
+  g_ptr_array_add (paths, NULL);
+  return (char **) g_ptr_array_free (paths, FALSE);
+}
+
+char *
+clip_store_name (const char *path)
+{
+  g_autoptr (GPtrArray) places = search_path ();
+  for (guint i = 0; i < places->len; i++) {
+    g_autofree char *prefix = g_strconcat (places->pdata[i], "/", NULL);
+    if (g_str_has_prefix (path, prefix))
+      return g_strdup (path + strlen (prefix));
+  }
+  return g_path_get_basename (path);
 }
 
 gboolean

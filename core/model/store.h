@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Where models are: name → files. */
 #pragma once
-#include "core/clip.h"
+#include "core/model/catalog.h"
 
 typedef struct {
   char *weights;   /* path of the weights, canonical; NULL: the model embedded in the library */
@@ -18,3 +18,12 @@ gboolean clip_store_find (ClipStored *stored, const char *name, GError **error);
 
 /* Path of @name in the directory of @stored, or NULL where there is no such file. */
 char *clip_stored_companion (const ClipStored *stored, const char *name);
+
+/* Where `gst-clip fetch` puts models: $XDG_DATA_HOME/gst-clip/models. */
+CLIP_API char *clip_store_own_place (void);
+/* Path of that model of the catalogue, in whichever place it is; NULL: in none. */
+CLIP_API char *clip_store_have (const ClipCatalogEntry *entry);
+/* Paths of all models in all places, those of the catalogue among them. */
+CLIP_API char **clip_store_list (void);
+/* By which name clip_store_find () finds one of these. */
+CLIP_API char *clip_store_name (const char *path);

@@ -108,6 +108,13 @@ json_line_int (JsonLine *line, const char *name, gint64 value)
   g_string_append_printf (line->text, "%" G_GINT64_FORMAT, value);
 }
 
+void
+json_line_bool (JsonLine *line, const char *name, gboolean value)
+{
+  append_name (line, name);
+  g_string_append (line->text, value ? "true" : "false");
+}
+
 static void
 append_float (GString *text, float value)
 {

@@ -23,6 +23,7 @@ void json_line_end (JsonLine *line, char bracket);
 /* Bytes that are not UTF-8 (file names may hold any) become U+FFFD; NULL is written as null. */
 void json_line_string (JsonLine *line, const char *name, const char *value);
 void json_line_int (JsonLine *line, const char *name, gint64 value);
+void json_line_bool (JsonLine *line, const char *name, gboolean value);
 /* The shortest decimal that reads back as the same float; NaN and infinities become null. */
 void json_line_float (JsonLine *line, const char *name, float value);
 void json_line_floats (JsonLine *line, const char *name, const float *values, gsize n);
