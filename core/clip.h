@@ -92,8 +92,8 @@ typedef struct {
 typedef struct {
   const char *source;     /* the file, directory or "default" it was loaded from */
   const char *id;         /* identifies the model: "NAME@" + 16 hexadecimal digits of a hash over tensors and configuration */
-  const char *container;  /* "safetensors", … */
-  const char *naming;     /* "openai", "openclip", "huggingface" */
+  const char *container;  /* "safetensors", "torchscript", "torch", "torch-legacy", "gguf" */
+  const char *naming;     /* "openai", "openclip", "huggingface", "clip.cpp" */
   const char *precision;  /* in which products are computed: "f32" */
   const char *weights;    /* dtype most weights are stored in: "f32", "f16", "bf16", "i8" */
   int embed_dim;          /* E */

@@ -6,7 +6,8 @@
 #include "core/base/error.h"
 
 /* The first that matches reads the file. */
-static const ClipContainer *const containers[] = { &clip_container_safetensors,
+static const ClipContainer *const containers[] = { &clip_container_gguf,
+                                                   &clip_container_safetensors,
                                                    &clip_container_torch,
                                                    &clip_container_torch_legacy };
 
@@ -153,6 +154,7 @@ clip_checkpoint_new_like (const ClipCheckpoint *other)
   g_ptr_array_unref (checkpoint->copies);
   checkpoint->copies = g_ptr_array_ref (other->copies);
   checkpoint->copied = other->copied;
+  checkpoint->expanded = other->expanded;
   return checkpoint;
 }
 
@@ -166,10 +168,11 @@ clip_checkpoint_parse (GBytes *bytes, const char *name, GError **error)
     container = containers[i]->matches (data, size) ? containers[i] : NULL;
   if (!container) {
     g_autofree char *start = describe_start (data, size);
-    return clip_fail_null (error, CLIP_ERROR_FORMAT,
-                           "%s: is no safetensors file and no PyTorch file (it has %" G_GSIZE_FORMAT
-                           " bytes and begins with \"%s\")",
-                           name, size, start);
+    return clip_fail_null (
+        error, CLIP_ERROR_FORMAT,
+        "%s: is no safetensors file, no PyTorch file and no GGUF file (it has %" G_GSIZE_FORMAT
+        " bytes and begins with \"%s\")",
+        name, size, start);
   }
 
   g_autoptr (ClipCheckpoint) checkpoint = clip_checkpoint_new (name, container->name, bytes);
@@ -216,6 +219,12 @@ gsize
 clip_checkpoint_get_size (const ClipCheckpoint *checkpoint)
 {
   return g_bytes_get_size (checkpoint->bytes);
+}
+
+gsize
+clip_checkpoint_get_heap_bytes (const ClipCheckpoint *checkpoint)
+{
+  return checkpoint->copied + checkpoint->expanded;
 }
 
 guint

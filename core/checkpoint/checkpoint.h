@@ -50,6 +50,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (ClipCheckpoint, clip_checkpoint_free)
 const char *clip_checkpoint_get_name (const ClipCheckpoint *checkpoint);
 const char *clip_checkpoint_get_container (const ClipCheckpoint *checkpoint); /* "safetensors" */
 gsize clip_checkpoint_get_size (const ClipCheckpoint *checkpoint);
+gsize clip_checkpoint_get_heap_bytes (const ClipCheckpoint *checkpoint); /* of tensors that do not lie in the file */
 guint clip_checkpoint_get_n_tensors (const ClipCheckpoint *checkpoint);
 const ClipTensor *clip_checkpoint_get_tensor (const ClipCheckpoint *checkpoint, guint index);
 const ClipTensor *clip_checkpoint_find (const ClipCheckpoint *checkpoint, const char *name); /* NULL if absent */

@@ -12,7 +12,8 @@ struct _ClipCheckpoint {
   GHashTable *index;     /* name → position in @tensors + 1 */
   GHashTable *metadata;  /* key → value */
   GPtrArray *copies;     /* data that does not lie in @bytes as a tensor has it */
-  gsize copied;          /* bytes of them */
+  gsize copied;          /* bytes of them that clip_checkpoint_alloc () gave */
+  gsize expanded;        /* bytes of the others: what a container unpacks */
 };
 
 typedef struct {
@@ -21,6 +22,7 @@ typedef struct {
   gboolean (*read) (ClipCheckpoint *checkpoint, const guint8 *data, gsize size, GError **error);
 } ClipContainer;
 
+extern const ClipContainer clip_container_gguf;
 extern const ClipContainer clip_container_safetensors;
 extern const ClipContainer clip_container_torch;
 extern const ClipContainer clip_container_torch_legacy;

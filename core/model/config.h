@@ -49,6 +49,7 @@ typedef enum {
   CLIP_SOURCE_PREPROCESSOR, /* preprocessor_config.json */
   CLIP_SOURCE_OPENCLIP,     /* open_clip_config.json; what it leaves out has OpenCLIP's default value */
   CLIP_SOURCE_OVERRIDE,     /* the same format, but silence says nothing */
+  CLIP_SOURCE_GGUF,         /* what such a file says of itself */
 } ClipSourceFormat;
 
 typedef struct {

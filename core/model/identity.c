@@ -99,7 +99,9 @@ clip_count_parameters (const ClipCheckpoint *checkpoint)
     const gint64 n = tensor->size / clip_dtype_size (tensor->dtype);
     count.all += n;
     of_dtype[tensor->dtype] += n;
-    if (g_str_has_prefix (tensor->name, "vis")) /* visual.…, vision_model.…, visual_projection.… */
+    if (g_str_has_prefix (tensor->name,
+                          "vis") || /* visual.…, vision_model.…, visual_projection.… */
+        g_str_has_prefix (tensor->name, "v."))
       count.image += n;
     else if (!g_str_equal (tensor->name, "logit_scale"))
       count.text += n;

@@ -11,6 +11,7 @@
 #include "core/model/identity.h"
 #include "core/model/store.h"
 #include "core/text/tokenizer.h"
+#include "core/text/tokens.h"
 
 #include <glib/gstdio.h>
 #include <string.h>
@@ -84,23 +85,32 @@ add_companions (GArray *sources, const ClipStored *stored, const char *naming, G
           add_file (sources, CLIP_SOURCE_PREPROCESSOR, preprocessor, stored->bare, error));
 }
 
+/* What the file says of itself, under @key. */
+static void
+add_inside (GArray *sources, ClipSourceFormat format, const ClipCheckpoint *checkpoint,
+            const char *key)
+{
+  const char *text = clip_checkpoint_get_metadata (checkpoint, key);
+  if (!text)
+    return;
+  const ClipSource source = {
+    format, g_strdup_printf ("%s: %s", clip_checkpoint_get_name (checkpoint), key),
+    g_bytes_new_static (text, strlen (text))
+  };
+  g_array_append_val (sources, source);
+}
+
 static gboolean
 read_config (ClipModel *model, const ClipStored *stored, const char *override, GError **error)
 {
   const ClipCheckpoint *checkpoint = clip_weights_get_checkpoint (model->weights);
   g_autoptr (GArray) sources = g_array_new (FALSE, FALSE, sizeof (ClipSource));
   g_array_set_clear_func (sources, clear_source);
-  const char *own = clip_checkpoint_get_metadata (checkpoint, "clip.config");
-  if (own) {
-    const ClipSource source = {
-      CLIP_SOURCE_OPENCLIP,
-      g_strdup_printf ("%s: clip.config", clip_checkpoint_get_name (checkpoint)),
-      g_bytes_new_static (own, strlen (own)),
-    };
-    g_array_append_val (sources, source);
-  } else if (!add_companions (sources, stored, clip_weights_get_naming (model->weights), error)) {
+  add_inside (sources, CLIP_SOURCE_OPENCLIP, checkpoint, "clip.config");
+  add_inside (sources, CLIP_SOURCE_GGUF, checkpoint, "gguf");
+  if (sources->len == 0 &&
+      !add_companions (sources, stored, clip_weights_get_naming (model->weights), error))
     return FALSE;
-  }
   return (!override || add_file (sources, CLIP_SOURCE_OVERRIDE, override, FALSE, error)) &&
          clip_config_read (
              &model->config, model->weights, stored->weights ? stored->weights : stored->name,
@@ -119,6 +129,14 @@ find_tokenizer (ClipModel *model, const ClipStored *stored, GError **error)
         g_strdup_printf ("%s: clip.tokenizer", clip_checkpoint_get_name (checkpoint));
     g_autoptr (GBytes) bytes = g_bytes_new_static (own->data, own->size);
     return clip_tokenizer_parse (bytes, name, error);
+  }
+  const ClipTensor *tokens = clip_checkpoint_find (checkpoint, "clip.tokens");
+  if (tokens && tokens->dtype == CLIP_DTYPE_U8) { /* GGUF */
+    g_autoptr (GBytes) lines = g_bytes_new_static (tokens->data, tokens->size);
+    g_autoptr (GBytes) merges =
+        clip_tokens_to_merges (lines, clip_checkpoint_get_name (checkpoint), error);
+    return merges ? clip_tokenizer_parse (merges, clip_checkpoint_get_name (checkpoint), error)
+                  : NULL;
   }
   if (stored->directory && clip_tokenizer_in_directory (stored->directory))
     return clip_tokenizer_load (stored->directory, error);
@@ -192,7 +210,8 @@ fill_info (ClipModel *model, const ClipStored *stored)
     .preprocess = config->preprocess,
     .n_parameters = count.all,
     .mapped_bytes = clip_checkpoint_get_size (checkpoint),
-    .heap_bytes = clip_weights_get_heap_bytes (model->weights),
+    .heap_bytes =
+        clip_weights_get_heap_bytes (model->weights) + clip_checkpoint_get_heap_bytes (checkpoint),
     .warnings = (const char *const *) model->warnings->pdata,
   };
 }

@@ -81,11 +81,43 @@ static const Inside huggingface_insides[] = {
   { 0 },
 };
 
+/* clip.cpp's (GGUF), which are made of Hugging Face's; there fc1, which widens, is ffn_down. */
+static const Beginning clip_cpp_beginnings[] = {
+  { "visual.class_embedding", "v.class_embd" },
+  { "visual.positional_embedding", "v.position_embd.weight" },
+  { "visual.conv1.", "v.patch_embd." },
+  { "visual.ln_pre.", "v.pre_ln." },
+  { "visual.transformer.resblocks.", "v.blk." },
+  { "visual.ln_post.", "v.post_ln." },
+  { "visual.proj", "visual_projection.weight" },
+  { "token_embedding.", "t.token_embd." },
+  { "positional_embedding", "t.position_embd.weight" },
+  { "transformer.resblocks.", "t.blk." },
+  { "ln_final.", "t.post_ln." },
+  { "text_projection", "text_projection.weight" },
+  { "", "" },
+  { 0 },
+};
+
+static const Inside clip_cpp_insides[] = {
+  { ".ln_1.", ".ln1." },
+  { ".ln_2.", ".ln2." },
+  { ".attn.q.", ".attn_q." },
+  { ".attn.k.", ".attn_k." },
+  { ".attn.v.", ".attn_v." },
+  { ".attn.out_proj.", ".attn_out." },
+  { ".mlp.c_fc.", ".ffn_down." },
+  { ".mlp.c_proj.", ".ffn_up." },
+  { 0 },
+};
+
 /* In this order: OpenAI's archives have OpenCLIP's names and three numbers more. */
 static const ClipNaming namings[] = {
   { "openai", "input_resolution", openclip_beginnings, openclip_insides },
   { "huggingface", "vision_model.", huggingface_beginnings, huggingface_insides },
   { "openclip", "visual.", openclip_beginnings, openclip_insides },
+  { "clip.cpp", "v.", clip_cpp_beginnings, clip_cpp_insides },
+  { "clip.cpp", "t.", clip_cpp_beginnings, clip_cpp_insides },
 };
 
 const ClipNaming *
@@ -100,8 +132,8 @@ clip_naming_recognise (const ClipCheckpoint *checkpoint, GError **error)
   }
   return clip_fail_null (error, CLIP_ERROR_UNSUPPORTED,
                          "%s: is no CLIP checkpoint: none of its %u tensors%s%s%s is called "
-                         "visual.… (OpenAI, OpenCLIP) or "
-                         "vision_model.… (Hugging Face)",
+                         "visual.… (OpenAI, OpenCLIP), vision_model.… (Hugging Face) "
+                         "or v.… (clip.cpp)",
                          clip_checkpoint_get_name (checkpoint), n, n ? " (such as " : "",
                          n ? clip_checkpoint_get_tensor (checkpoint, 0)->name : "", n ? ")" : "");
 }

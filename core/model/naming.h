@@ -8,7 +8,7 @@ typedef struct _ClipNaming ClipNaming;
 
 /* NULL with CLIP_ERROR_UNSUPPORTED where no tensor looks like one of a CLIP model. */
 const ClipNaming *clip_naming_recognise (const ClipCheckpoint *checkpoint, GError **error);
-const char *clip_naming_name (const ClipNaming *naming); /* "openai", "openclip", "huggingface" */
+const char *clip_naming_name (const ClipNaming *naming); /* "openai", "openclip", "huggingface", "clip.cpp" */
 
 typedef struct {
   const ClipTensor *tensor; /* NULL: absent */

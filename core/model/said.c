@@ -198,6 +198,34 @@ static const Demand huggingface_demands[] = {
   { 0 },
 };
 
+/* Members' names have dots, nothing nests. */
+static const Number gguf_numbers[] = {
+  { "", "clip.vision.projection_dim", CLIP_SAYS_EMBED_DIM, 1 },
+  { "", "clip.vision.image_size", CLIP_SAYS_IMAGE_SIZE, 1 },
+  { "", "clip.vision.patch_size", CLIP_SAYS_PATCH_SIZE, 1 },
+  { "", "clip.vision.embedding_length", CLIP_SAYS_IMAGE_WIDTH, 1 },
+  { "", "clip.vision.block_count", CLIP_SAYS_IMAGE_LAYERS, 1 },
+  { "", "clip.vision.attention.head_count", CLIP_SAYS_IMAGE_HEADS, 1 },
+  { "", "clip.text.projection_dim", CLIP_SAYS_EMBED_DIM, 1 },
+  { "", "clip.text.context_length", CLIP_SAYS_CONTEXT_LENGTH, 1 },
+  { "", "clip.text.embedding_length", CLIP_SAYS_TEXT_WIDTH, 1 },
+  { "", "clip.text.block_count", CLIP_SAYS_TEXT_LAYERS, 1 },
+  { "", "clip.text.attention.head_count", CLIP_SAYS_TEXT_HEADS, 1 },
+  { 0 },
+};
+static const Fraction gguf_fractions[] = {
+  { "", "clip.vision.attention.layer_norm_epsilon", G_STRUCT_OFFSET (ClipSaid, image_epsilon) },
+  { "", "clip.text.attention.layer_norm_epsilon", G_STRUCT_OFFSET (ClipSaid, text_epsilon) },
+  { 0 },
+};
+static const Demand gguf_demands[] = {
+  { "", "general.architecture", { "\"clip\"" } },
+  { "", "clip.has_vision_encoder", { "true" } },
+  { "", "clip.has_text_encoder", { "true" } },
+  { "", "clip.use_silu", { "false" } },
+  { 0 },
+};
+
 static const Demand preprocessor_demands[] = {
   { "", "do_resize", { "true" } },          { "", "do_rescale", { "true" } },
   { "", "rescale_factor", { "0.00392*" } }, /* 1/255 */
@@ -487,6 +515,20 @@ read_huggingface (ClipSaid *said, JsonObject *root, const char *what, GError **r
          read_choices (said, root, huggingface_choices, what, refusal, error);
 }
 
+static gboolean
+read_gguf (ClipSaid *said, JsonObject *root, const char *what, GError **error)
+{
+  gboolean gelu = FALSE;
+  if (!clip_json_get_boolean (root, "clip.use_gelu", &gelu, what, error))
+    return FALSE;
+  if (json_object_has_member (root, "clip.use_gelu"))
+    said->n[CLIP_SAYS_IMAGE_ACTIVATION] = said->n[CLIP_SAYS_TEXT_ACTIVATION] =
+        gelu ? CLIP_ACTIVATION_GELU : CLIP_ACTIVATION_QUICK_GELU;
+  return read_numbers (said, root, gguf_numbers, what, error) &&
+         read_fractions (said, root, gguf_fractions, what, error) &&
+         read_colours (said, root, "clip.vision.image_mean", "clip.vision.image_std", what, error);
+}
+
 /* size is what the short side becomes (a number, or "shortest_edge"), or both sides; crop_size is what is cut out. */
 static gboolean
 read_preprocessor (ClipSaid *said, JsonObject *root, const char *what, GError **error)
@@ -566,6 +608,9 @@ clip_said_read (ClipSaid *said, const ClipSource *source, GError **refusal, GErr
     [CLIP_SOURCE_HUGGINGFACE] = { { "vision_config", "vision_config_dict", "text_config" },
                                   huggingface_demands },
     [CLIP_SOURCE_PREPROCESSOR] = { { "image_mean", "size", "do_resize" }, preprocessor_demands },
+    [CLIP_SOURCE_GGUF] = { { "clip.has_vision_encoder", "clip.has_text_encoder",
+                             "clip.vision.image_size" },
+                           gguf_demands },
     [CLIP_SOURCE_OPENCLIP] = { { "model_cfg", "preprocess_cfg" }, openclip_demands },
     [CLIP_SOURCE_OVERRIDE] = { { "model_cfg", "preprocess_cfg" }, openclip_demands },
   };
@@ -591,6 +636,8 @@ clip_said_read (ClipSaid *said, const ClipSource *source, GError **refusal, GErr
   switch (source->format) {
   case CLIP_SOURCE_HUGGINGFACE:
     return read_huggingface (said, root, what, refusal, error);
+  case CLIP_SOURCE_GGUF:
+    return read_gguf (said, root, what, error);
   case CLIP_SOURCE_PREPROCESSOR:
     return read_preprocessor (said, root, what, error);
   default:

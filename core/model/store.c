@@ -22,7 +22,7 @@ static const char *const weight_files[] = {
 };
 
 /* Of files with weights; where several differ only in it, the first is meant. */
-static const char *const extensions[] = { ".safetensors", ".pt", ".pth", ".bin" };
+static const char *const extensions[] = { ".safetensors", ".pt", ".pth", ".bin", ".gguf" };
 
 void
 clip_stored_clear (ClipStored *stored)
@@ -102,8 +102,8 @@ use_directory (ClipStored *stored, const char *directory, GError **error)
     for (guint i = 0; i < G_N_ELEMENTS (weight_files); i++)
       g_string_append_printf (expected, "%s%s", i ? ", " : "", weight_files[i]);
     return clip_fail (error, CLIP_ERROR_NOT_FOUND,
-                      "%s: holds %s%s, expected one of %s or a single *.safetensors, *.pt, *.pth "
-                      "or *.bin",
+                      "%s: holds %s%s, expected one of %s or a single *.safetensors, *.pt, *.pth, "
+                      "*.bin or *.gguf",
                       directory, found->len ? "" : "no weights", found->str, expected->str);
   }
   *stored = (ClipStored){ .weights = g_steal_pointer (&weights),

@@ -28,7 +28,7 @@ void clip_weights_free (ClipWeights *weights);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (ClipWeights, clip_weights_free)
 
 const ClipCheckpoint *clip_weights_get_checkpoint (const ClipWeights *weights);
-const char *clip_weights_get_naming (const ClipWeights *weights); /* "openai", "openclip", "huggingface" */
+const char *clip_weights_get_naming (const ClipWeights *weights); /* "openai", "openclip", "huggingface", "clip.cpp" */
 gsize clip_weights_get_heap_bytes (const ClipWeights *weights);
 
 /* Shape without loading: FALSE if absent. Dimensions in the orientation documented above, trailing ones of 1 beyond. */
