@@ -262,40 +262,34 @@ clip_gguf_pair (ClipGguf *gguf, GError **error)
   return skip_value (gguf, type, key, 0, error);
 }
 
-/* The vocabulary as lines, where tokens can be lines. */
 gboolean
 clip_gguf_add_tokens (const ClipGguf *gguf, GError **error)
 {
   if (!gguf->tokens)
     return TRUE;
   ClipGguf strings = *gguf;
-  guint64 size = 0;
-  for (int pass = 0; pass < 2; pass++) {
-    guint8 *line = NULL;
-    if (pass == 1) {
-      ClipTensor tensor = { .name = "clip.tokens", .dtype = CLIP_DTYPE_U8, .n_dims = 1 };
-      /* Less than the file: each token has a length of four bytes or more before it. */
-      line = clip_checkpoint_alloc (gguf->checkpoint, size, error);
-      tensor.shape[0] = tensor.size = size;
-      tensor.data = line;
-      if (!line || !clip_checkpoint_add (gguf->checkpoint, &tensor, error))
-        return FALSE;
-    }
-    strings.at = gguf->tokens;
-    for (guint64 i = 0; i < gguf->n_tokens; i++) {
-      const guint8 *text;
-      guint64 length;
-      if (!skip_string (&strings, &text, &length, "a token", error))
-        return FALSE;
-      if (pass == 0 && (length == 0 || memchr (text, '\n', length)))
-        return TRUE; /* a vocabulary of another kind than CLIP's */
-      size += length + 1;
-      if (line) {
-        memcpy (line, text, length);
-        line[length] = '\n';
-        line += length + 1;
-      }
-    }
+  strings.at = gguf->tokens;
+  g_autoptr (GString) lines = g_string_new (NULL);
+  for (guint64 i = 0; i < gguf->n_tokens; i++) {
+    const guint8 *text;
+    guint64 length;
+    if (!skip_string (&strings, &text, &length, "a token", error))
+      return FALSE;
+    if (length == 0 || memchr (text, '\n', length))
+      return TRUE; /* a vocabulary of another kind than CLIP's */
+    g_string_append_len (lines, (const char *) text, length);
+    g_string_append_c (lines, '\n');
   }
-  return TRUE;
+  ClipTensor tensor = { .name = "clip.tokens",
+                        .dtype = CLIP_DTYPE_U8,
+                        .n_dims = 1,
+                        .shape = { lines->len },
+                        .size = lines->len };
+  void *copy = clip_checkpoint_alloc (gguf->checkpoint, lines->len);
+  if (!copy) /* of memory: the lines are shorter than the strings, which have their lengths before them */
+    return clip_fail (error, CLIP_ERROR_TENSOR,
+                      "%s: " TOKENS " have %" G_GSIZE_FORMAT " bytes, for which there is no memory",
+                      gguf->checkpoint->name, lines->len);
+  tensor.data = memcpy (copy, lines->str, lines->len);
+  return clip_checkpoint_add (gguf->checkpoint, &tensor, error);
 }

@@ -193,6 +193,53 @@ LEGACY = (b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.\x80\x02
 seed("checkpoint", "torch-legacy", LEGACY + program(b"]" + text("0") + b"a") + struct.pack("<Q", 2) + bytes(8))
 seed("checkpoint", "torch-legacy-short", LEGACY + program(b"]" + text("0") + b"a") + struct.pack("<Q", 2) + bytes(7))
 seed("checkpoint", "torch-legacy-number", LEGACY + program(b"]" + text("0") + b"a") + struct.pack("<Q", 1 << 63) + bytes(8))
+# ---------------------------------------------------------------------------------------------------------------- gguf
+
+
+def gguf_text(text):
+    text = text.encode()
+    return struct.pack("<Q", len(text)) + text
+
+
+def gguf(pairs, infos, data=b"", version=3):
+    """pairs: key, type, bytes of the value; infos: name, dimensions (the last first), type, offset."""
+    out = b"GGUF" + struct.pack("<IQQ", version, len(infos), len(pairs))
+    for key, kind, value in pairs:
+        out += gguf_text(key) + struct.pack("<I", kind) + value
+    for name, dimensions, kind, offset in infos:
+        out += gguf_text(name) + struct.pack(f"<I{len(dimensions)}QIQ", len(dimensions), *dimensions, kind, offset)
+    return out + bytes(-len(out) % 32) + data
+
+
+def strings(*texts):
+    return struct.pack("<IQ", 8, len(texts)) + b"".join(gguf_text(text) for text in texts)
+
+
+ARCHITECTURE = ("general.architecture", 8, gguf_text("clip"))
+seed("gguf", "empty", gguf([], []))
+seed("gguf", "pairs", gguf([
+    ARCHITECTURE, ("clip.use_gelu", 7, b"\1"), ("clip.vision.image_size", 4, struct.pack("<I", 8)),
+    ("clip.vision.image_mean", 9, struct.pack("<IQ3f", 6, 3, 0.5, 0.5, 0.5)), ("x", 12, struct.pack("<d", 0.1)),
+    ("clip.text.attention.layer_norm_epsilon", 6, struct.pack("<f", 1e-5)),
+    ("tokenizer.ggml.tokens", 9, strings("a", "b</w>")), ("n", 9, struct.pack("<IQIQ", 9, 1, 0, 2) + b"ab")], []))
+seed("gguf", "types", gguf([], [("q4", [32, 1], 2, 0), ("q8", [32], 8, 32), ("q2", [256], 10, 96), ("half", [2], 1, 192)],
+                           bytes(196)))
+seed("gguf", "alignment", gguf([("general.alignment", 4, struct.pack("<I", 8))], [("a", [2], 0, 0), ("b", [2], 0, 8)], bytes(16)))
+seed("gguf", "version-1", b"GGUF" + struct.pack("<III", 1, 0, 1) + struct.pack("<I", 1) + b"x" + struct.pack("<IB", 0, 7))
+seed("gguf", "big-endian", b"GGUF" + struct.pack(">IQQ", 3, 0, 0))
+seed("gguf", "counts", b"GGUF" + struct.pack("<IQQ", 3, 1 << 40, 1 << 40))
+seed("gguf", "array-huge", gguf([("x", 9, struct.pack("<IQ", 4, 1 << 62))], []))
+seed("gguf", "string-huge", gguf([("x", 8, struct.pack("<Q", (1 << 64) - 1))], []))
+seed("gguf", "dimensions", gguf([], [("a", [1 << 40, 1 << 40], 0, 0)]))
+seed("gguf", "overlap", gguf([], [("a", [32], 0, 0), ("b", [32], 0, 32)], bytes(256)))
+seed("gguf", "truncated", gguf([], [("a", [32], 8, 0)], bytes(33)))
+seed("gguf", "model", gguf([
+    ARCHITECTURE, ("clip.has_text_encoder", 7, b"\1"), ("clip.vision.image_size", 4, struct.pack("<I", 4)),
+    ("clip.vision.attention.head_count", 4, struct.pack("<I", 1))], [
+    ("v.class_embd", [2], 0, 0), ("v.position_embd.weight", [2, 5], 0, 32), ("v.patch_embd.weight", [2, 2, 3, 2], 1, 96),
+    ("v.pre_ln.weight", [2], 0, 160), ("v.blk.0.attn_q.weight", [32, 2], 8, 192), ("v.blk.0.ffn_down.weight", [2, 8], 0, 288),
+    ("t.token_embd.weight", [2, 10], 0, 352), ("t.position_embd.weight", [2, 6], 0, 448), ("t.blk.0.attn_q.weight", [2, 2], 0, 512),
+    ("visual_projection.weight", [2, 2], 0, 544), ("text_projection.weight", [2, 2], 0, 576)], bytes(592)))
 
 # ----------------------------------------------------------------------------------------------------------- tokenizer
 
