@@ -151,6 +151,8 @@ test_faults (void)
     { "no-range", "sha256=#\n", 0, "\"verified\": \"catalog\"", NULL, -1,
       "bytes=100000- \"second\"\n" },
     { "changed", "", 0, "\"verified\": null", "nobody says", -1, "bytes=100000- \"first\"\n" },
+    { "blind", "", 0, "\"verified\": null", "nobody says", -1,
+      "bytes=100000- \"first\"\nGET /blind/m.bin - -\n" },
     { "stall", "sha256=#\n", 0, "\"verified\": \"catalog\"", NULL, -1,
       "bytes=100000- \"second\"\n" },
     { "redirect", "", 0, "\"verified\": \"server\"", NULL, -1, "GET /plain/m.bin - -\n" },
@@ -408,6 +410,24 @@ test_command_line (void)
   check ("broken", &inspected, 1, NULL, "catalog: [m]: address is");
 }
 
+/* Opt-in: GST_CLIP_NETWORK names a model of the built-in catalogue. */
+static void
+test_network (void)
+{
+  const char *name = g_getenv ("GST_CLIP_NETWORK");
+  if (!name || !*name) {
+    g_test_skip ("no GST_CLIP_NETWORK");
+    return;
+  }
+  forget ();
+  g_unsetenv ("GST_CLIP_CATALOG");
+  const char *const fetch[] = { "fetch", name, NULL }, *const inspect[] = { "inspect", name, NULL };
+  g_auto (Result) fetched = run_argv (fetch, NULL);
+  check (name, &fetched, 0, "\"verified\": \"", "licence");
+  g_auto (Result) inspected = run_argv (inspect, NULL);
+  check (name, &inspected, 0, "\"parameters\": ", NULL);
+}
+
 /* Built without libcurl, it says so. */
 static void
 test_without (void)
@@ -430,12 +450,9 @@ main (int argc, char *argv[])
   g_autofree char *data = g_build_filename (folder, "data", NULL);
   g_setenv ("GST_CLIP_CATALOG", catalog, TRUE);
   g_setenv ("XDG_DATA_HOME", data, TRUE);
-  static const char *const unwanted[] = {
-    "GST_CLIP_MODEL_PATH", "GST_CLIP_MIRROR", "http_proxy", "https_proxy",
-    "all_proxy",           "HTTPS_PROXY",     "ALL_PROXY"
-  };
-  for (guint i = 0; i < G_N_ELEMENTS (unwanted); i++)
-    g_unsetenv (unwanted[i]);
+  g_setenv ("no_proxy", "localhost,127.0.0.1,name.invalid", TRUE);
+  g_unsetenv ("GST_CLIP_MODEL_PATH");
+  g_unsetenv ("GST_CLIP_MIRROR");
   make_file ();
   start_server ();
 
@@ -451,6 +468,7 @@ main (int argc, char *argv[])
     g_test_add_func ("/fetch/unreachable", test_unreachable);
     g_test_add_func ("/fetch/mirror", test_mirror);
     g_test_add_func ("/fetch/directory", test_directory);
+    g_test_add_func ("/fetch/network", test_network);
   }
   const int result = g_test_run ();
   stop_server ();

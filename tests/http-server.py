@@ -14,6 +14,7 @@ input.
     stall       the first answer stops after 100000 bytes, and the connection stays
     no-range    breaks the first time; sends all of it always
     changed     breaks the first time, in the middle of another version of the file
+    blind       likewise, and the rest that it sends after that is of this version: If-Range is not heeded
     no-etag     cut without an ETag
     wrong       the last byte is another
     longer      announces and sends a byte more than the file has
@@ -82,7 +83,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if fault == "gone" and 1 < nth < 5:
             return self.fail(503)
 
-        etag = '"first"' if fault == "changed" and nth == 1 else '"second"'
+        etag = '"first"' if fault in ("changed", "blind") and nth == 1 else '"second"'
         if fault == "wrong":
             data = data[:-1] + bytes([data[-1] ^ 1])
         if fault == "longer":
@@ -92,7 +93,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
         start = 0
         asked = self.headers.get("Range")
-        if asked and fault != "no-range" and self.headers.get("If-Range", etag) == etag:
+        condition = self.headers.get("If-Range", etag)
+        if asked and fault != "no-range" and (condition == etag or fault == "blind"):
             start = int(asked.removeprefix("bytes=").removesuffix("-"))
             if start >= len(data):
                 self.send_response(416)
@@ -112,7 +114,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
 
         body = data[start:]
-        first_only = fault in ("gone", "no-range", "changed", "stall")
+        first_only = fault in ("gone", "no-range", "changed", "blind", "stall")
         if fault in ("cut", "no-etag") or (first_only and nth == 1):
             self.close_connection = len(body) > 100000
             body = body[:100000]

@@ -188,21 +188,29 @@ fetch_any_weights (Fetch *fetch, const char *base, const char *folder, GError **
 }
 
 static gboolean
+fetch_companions (Fetch *fetch, const char *base, const char *folder, GError **error)
+{
+  for (char **name = fetch->entry->companions; *name; name++) {
+    g_autofree char *address = g_strconcat (base, *name, NULL);
+    g_autofree char *path = g_build_filename (folder, *name, NULL);
+    if (!fetch_companion (address, path, error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+/* The weights come last: the directory is complete with them. */
+static gboolean
 fetch_directory (Fetch *fetch, GError **error)
 {
   g_autofree char *base = mirrored (fetch->entry->address);
   g_autofree char *folder = g_strconcat (fetch->path, ".part", NULL);
   if (!make_directory (folder, error))
     return FALSE;
-  if (!fetch_any_weights (fetch, base, folder, error)) {
+  if (!fetch_companions (fetch, base, folder, error) ||
+      !fetch_any_weights (fetch, base, folder, error)) {
     g_rmdir (folder); /* where nothing came */
     return FALSE;
-  }
-  for (char **name = fetch->entry->companions; *name; name++) {
-    g_autofree char *address = g_strconcat (base, *name, NULL);
-    g_autofree char *path = g_build_filename (folder, *name, NULL);
-    if (!fetch_companion (address, path, error))
-      return FALSE;
   }
   if (g_rename (folder, fetch->path) == 0)
     return TRUE;
