@@ -82,7 +82,7 @@ typedef struct {
 
 typedef struct {
   const char *kind;       /* "vit", "resnet", "efficientnet", "text", "bert" */
-  const char *activation; /* "quick_gelu", "gelu", "relu6", "relu" */
+  const char *activation; /* "quick_gelu", "gelu", "gelu_tanh", "relu6", "relu" */
   int width, layers, heads;
   int patch_size;         /* 0 where there are no patches */
   gint64 n_parameters;

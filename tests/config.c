@@ -79,6 +79,17 @@ typedef struct {
   }
 
 static const Shape vit_text[] = { VIT, TEXT, { 0 } };
+/* As OpenCLIP names them behind `custom_text`. */
+static const Shape vit_text_bias[] = {
+  VIT,
+  { "text.positional_embedding", 2, { 16, 64 } },
+  { "text.token_embedding.weight", 2, { 100, 64 } },
+  { "text.transformer.resblocks.0.attn.in_proj_weight", 2, { 192, 64 } },
+  { "text.transformer.resblocks.0.mlp.c_fc.weight", 2, { 256, 64 } },
+  { "text.text_projection.weight", 2, { 32, 64 } },
+  { "text.text_projection.bias", 1, { 32 } },
+  { 0 }
+};
 static const Shape vit_bert[] = { VIT, BERT, { 0 } };
 static const Shape resnet_text[] = { RESNET, TEXT, { 0 } };
 static const Shape resnet_bert[] = { RESNET, BERT, { 0 } };
@@ -131,11 +142,13 @@ describe (const ClipConfig *c)
   static const char *const kinds[] = { [CLIP_IMAGE_VIT] = "vit",
                                        [CLIP_IMAGE_EFFICIENTNET] = "efficientnet",
                                        [CLIP_IMAGE_RESNET] = "resnet" };
+  static const char *const rows[] = { "end", "first", "last" };
   return g_strdup_printf (
       "E=%d R=%d P=%d C=%d layers=%d heads=%d mlp=%d act=%s eps=%g stages=%d,%d,%d,%d kind=%s | "
       "T=%d V=%d C=%d "
       "layers=%d "
-      "heads=%d mlp=%d act=%s eps=%g pad=%d end=%d kind=%s | size=%d filter=%d mode=%d mean=%g "
+      "heads=%d mlp=%d act=%s eps=%g pad=%d end=%d kind=%s rows=%s mask=%d bias=%d | size=%d "
+      "filter=%d mode=%d mean=%g "
       "std=%g "
       "scale=%g ",
       c->embed_dim, c->image.image_size, c->image.patch_size, c->image.width, c->image.layers,
@@ -144,9 +157,9 @@ describe (const ClipConfig *c)
       c->image.stages[3], kinds[c->image.kind], c->text.context_length, c->text.vocab_size,
       c->text.width, c->text.layers, c->text.heads, c->text.mlp_width,
       clip_activation_name (c->text.activation), c->text.norm_epsilon, c->text.pad_token,
-      c->text.end_token, c->text.kind == CLIP_TEXT_CLIP ? "clip" : "bert", c->preprocess.size,
-      c->preprocess.filter, c->preprocess.resize_mode, c->preprocess.mean[0], c->preprocess.std[2],
-      c->logit_scale);
+      c->text.end_token, c->text.kind == CLIP_TEXT_CLIP ? "clip" : "bert", rows[c->text.pool],
+      !c->text.no_causal_mask, c->text.projection_bias, c->preprocess.size, c->preprocess.filter,
+      c->preprocess.resize_mode, c->preprocess.mean[0], c->preprocess.std[2], c->logit_scale);
 }
 
 #define OPENCLIP                                                                                   \
@@ -322,6 +335,30 @@ static const Case cases[] = {
     OPENCLIP,
     0,
     "end=0" },
+  { "openclip, no causal mask, the last row, GELU by tanh (CLIPA)",
+    vit_text,
+    "x",
+    { "{\"model_cfg\":{\"vision_cfg\":{\"act_kwargs\":{\"approximate\":\"none\"}},\"text_cfg\":{"
+      "\"context_length\":16,\"no_causal_mask\":true,\"pool_type\":\"last\",\"act_kwargs\":{"
+      "\"approximate\":\"tanh\"}}}," PREPROCESS "}" },
+    OPENCLIP,
+    0,
+    "act=gelu act=gelu_tanh rows=last mask=0 bias=0" },
+  { "openclip, the first row, causal",
+    vit_text,
+    "x",
+    { "{\"model_cfg\":{\"text_cfg\":{\"context_length\":16,\"pool_type\":\"first\"}}," PREPROCESS
+      "}" },
+    OPENCLIP,
+    0,
+    "rows=first mask=1" },
+  { "openclip, a projection with bias",
+    vit_text_bias,
+    "x",
+    { "{\"model_cfg\":{\"text_cfg\":{\"context_length\":16,\"proj_bias\":true}}," PREPROCESS "}" },
+    OPENCLIP,
+    0,
+    "E=32 rows=end mask=1 bias=1" },
   { "huggingface, old members win",
     vit_text,
     "x",
@@ -773,16 +810,6 @@ static const Case cases[] = {
     { 0 },
     CLIP_ERROR_UNSUPPORTED,
     "model_type is \"siglip\"" },
-  { "no causal mask",
-    vit_text,
-    "x",
-    { "{\"model_cfg\":{\"text_cfg\":{\"context_length\":16,\"no_causal_mask\":true}}}" },
-    OPENCLIP,
-    0,
-    0,
-    { 0 },
-    CLIP_ERROR_UNSUPPORTED,
-    "no_causal_mask is true" },
   { "pooling",
     vit_text,
     "x",
@@ -809,14 +836,44 @@ static const Case cases[] = {
   { "refused, though only beside it",
     vit_text,
     "x",
-    { "{\"model_cfg\":{\"embed_dim\":32,\"text_cfg\":{\"context_length\":16,\"no_causal_mask\":"
+    { "{\"model_cfg\":{\"embed_dim\":32,\"text_cfg\":{\"context_length\":16,\"embed_cls\":"
       "true}}}" },
     OPENCLIP,
     TRUE,
     0,
     { 0 },
     CLIP_ERROR_UNSUPPORTED,
-    "no_causal_mask" },
+    "embed_cls" },
+  { "text pooling",
+    vit_text,
+    "x",
+    { "{\"model_cfg\":{\"text_cfg\":{\"context_length\":16,\"pool_type\":\"none\"}}}" },
+    OPENCLIP,
+    0,
+    0,
+    { 0 },
+    CLIP_ERROR_UNSUPPORTED,
+    "pool_type is \"none\", supported are: argmax, eos, first, last" },
+  { "a bias that the tensors have not",
+    vit_text,
+    "x",
+    { "{\"model_cfg\":{\"text_cfg\":{\"context_length\":16,\"proj_bias\":true}}}" },
+    OPENCLIP,
+    0,
+    0,
+    { 0 },
+    CLIP_ERROR_CONFIG,
+    "the proj_bias is 1, expected 0 as the tensors have it" },
+  { "GELU with something else",
+    vit_text,
+    "x",
+    { "{\"model_cfg\":{\"text_cfg\":{\"context_length\":16,\"act_kwargs\":{\"inplace\":true}}}}" },
+    OPENCLIP,
+    0,
+    0,
+    { 0 },
+    CLIP_ERROR_UNSUPPORTED,
+    "act_kwargs is" },
   { "timm model",
     lite_bert,
     "x",
@@ -932,10 +989,6 @@ test_tensors (void)
         TEXT },
       CLIP_ERROR_UNSUPPORTED,
       "over 12 positions" },
-    { "projection",
-      { VIT, TEXT, { "text_projection.bias", 1, { 32 } } },
-      CLIP_ERROR_UNSUPPORTED,
-      "text projection with bias" },
     { "SigLIP", { VIT, TEXT, { "logit_bias", 0 } }, CLIP_ERROR_UNSUPPORTED, "sigmoid" },
     { "LayerScale",
       { VIT, TEXT, { "visual.transformer.resblocks.0.ls_1.gamma", 1, { 1 } } },

@@ -197,6 +197,12 @@ exact_gelu (double x)
 }
 
 static double
+exact_gelu_tanh (double x)
+{
+  return x / (1 + exp (-2 * sqrt (M_2_PI) * (x + 0.044715 * x * x * x)));
+}
+
+static double
 exact_relu6 (double x)
 {
   return CLAMP (x, 0, 6);
@@ -220,10 +226,12 @@ test_activations (void)
   } rows[] = {
     { "quick_gelu", kernels.quick_gelu, exact_quick_gelu },
     { "gelu", kernels.gelu, exact_gelu },
+    { "gelu_tanh", kernels.gelu_tanh, exact_gelu_tanh },
     { "relu6", kernels.relu6, exact_relu6 },
     { "relu", kernels.relu, exact_relu },
     { "portable quick_gelu", portable.quick_gelu, exact_quick_gelu },
     { "portable gelu", portable.gelu, exact_gelu },
+    { "portable gelu_tanh", portable.gelu_tanh, exact_gelu_tanh },
   };
   for (guint r = 0; r < G_N_ELEMENTS (rows); r++) {
     for (double x = -30; x < 30; x += 0.37e-3) {

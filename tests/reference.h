@@ -128,7 +128,9 @@ ref_activate (double *x, int n, ClipActivation activation)
 {
   for (int i = 0; i < n; i++)
     x[i] = activation == CLIP_ACTIVATION_QUICK_GELU ? x[i] / (1 + exp (-1.702 * x[i]))
-                                                    : 0.5 * x[i] * (1 + erf (x[i] * M_SQRT1_2));
+           : activation == CLIP_ACTIVATION_GELU_TANH
+               ? 0.5 * x[i] * (1 + tanh (sqrt (M_2_PI) * (x[i] + 0.044715 * pow (x[i], 3))))
+               : 0.5 * x[i] * (1 + erf (x[i] * M_SQRT1_2));
 }
 
 static inline void
@@ -167,7 +169,7 @@ ref_attention (const double *q, const double *k, const double *v, int tokens, in
 /* CLIP's block, x[tokens, C] in place. */
 static inline void
 ref_block (const RandomModel *model, double *x, int tokens, const char *prefix, int index,
-           int width, int heads, int mlp_width, gboolean causal)
+           int width, int heads, int mlp_width, ClipActivation activation, gboolean causal)
 {
   g_autofree char *block = g_strdup_printf ("%s.%d.", prefix, index);
   g_autofree char *weight = g_strconcat (block, "attn.in_proj_weight", NULL);
@@ -184,7 +186,7 @@ ref_block (const RandomModel *model, double *x, int tokens, const char *prefix, 
   g_autofree double *normed2 = ref_norm (model, x, tokens, width, 1e-5, block, "ln_2");
   g_autofree double *hidden =
       ref_linear (model, normed2, tokens, mlp_width, width, block, "mlp.c_fc");
-  ref_activate (hidden, tokens * mlp_width, CLIP_ACTIVATION_QUICK_GELU);
+  ref_activate (hidden, tokens * mlp_width, activation);
   g_autofree double *proj =
       ref_linear (model, hidden, tokens, width, mlp_width, block, "mlp.c_proj");
   ref_add (x, proj, tokens * width);
@@ -212,7 +214,7 @@ ref_vit (const RandomModel *model, const float *pixels, const ClipConfig *config
                              : ref_norm (model, x, tokens, width, 1e-5, "visual.", "ln_pre");
   for (int i = 0; i < c->layers; i++)
     ref_block (model, y, tokens, "visual.transformer.resblocks", i, width, c->heads, c->mlp_width,
-               FALSE);
+               c->activation, FALSE);
   g_autofree double *post = ref_norm (model, y, tokens, width, 1e-5, "visual.", "ln_post");
   if (c->pool == CLIP_POOL_AVERAGE) {
     const double *rows = c->norm_after_pool ? y : post;
@@ -238,14 +240,22 @@ ref_text (const RandomModel *model, const gint32 *ids, int length, const ClipCon
   int end = 0;
   for (int t = length - 1; t >= 0; t--) /* the first of several */
     end = (c->end_token ? ids[t] == c->end_token : ids[t] >= ids[end] || t == length - 1) ? t : end;
+  const int row = c->pool == CLIP_TEXT_POOL_FIRST  ? 0
+                  : c->pool == CLIP_TEXT_POOL_LAST ? length - 1
+                                                   : end;
   for (int t = 0; t < length; t++) {
     for (int i = 0; i < width; i++)
       x[t * width + i] = words[ids[t] * width + i] + position[t * width + i];
   }
   for (int i = 0; i < c->layers; i++)
-    ref_block (model, x, length, "transformer.resblocks", i, width, c->heads, c->mlp_width, TRUE);
-  g_autofree double *y = ref_norm (model, x + end * width, 1, width, 1e-5, "", "ln_final");
-  return ref_project (model, y, width, config->embed_dim, "text_projection");
+    ref_block (model, x, length, "transformer.resblocks", i, width, c->heads, c->mlp_width,
+               c->activation, !c->no_causal_mask);
+  g_autofree double *y = ref_norm (model, x + row * width, 1, width, 1e-5, "", "ln_final");
+  double *projected = ref_project (model, y, width, config->embed_dim, "text_projection");
+  g_autofree double *bias = c->projection_bias ? ref_tensor (model, "text_projection.bias") : NULL;
+  for (int i = 0; bias && i < config->embed_dim; i++)
+    projected[i] += bias[i];
+  return projected;
 }
 
 static inline double *

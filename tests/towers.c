@@ -221,7 +221,8 @@ typedef struct {
       .norm_after_pool = norm_after_pool_                                                          \
     }                                                                                              \
   }
-#define TEXT(end)                                                                                  \
+#define TEXT(end) TEXT_LIKE (end, CLIP_TEXT_POOL_END, FALSE, FALSE, CLIP_ACTIVATION_QUICK_GELU)
+#define TEXT_LIKE(end, pool_, no_mask, bias, activation_)                                          \
   {                                                                                                \
     .embed_dim = 21,                                                                               \
     .text = { .kind = CLIP_TEXT_CLIP,                                                              \
@@ -231,9 +232,12 @@ typedef struct {
               .layers = 3,                                                                         \
               .heads = 3,                                                                          \
               .mlp_width = 50,                                                                     \
-              .activation = CLIP_ACTIVATION_QUICK_GELU,                                            \
+              .activation = activation_,                                                           \
               .norm_epsilon = 1e-5f,                                                               \
-              .end_token = end },                                                                  \
+              .end_token = end,                                                                    \
+              .pool = pool_,                                                                       \
+              .no_causal_mask = no_mask,                                                           \
+              .projection_bias = bias },                                                           \
   }
 #define SMALL_TEXT TEXT (0)
 /* Texts that have it, once in front of the highest id; a text that has not. */
@@ -290,6 +294,16 @@ static const RandomCase random_cases[] = {
   { "text-f16", clip_text_new, CLIP_DTYPE_F16, SMALL_TEXT },
   { "text-i8", clip_text_new, CLIP_DTYPE_I8, SMALL_TEXT },
   { "text-end-token", clip_text_new, CLIP_DTYPE_F32, END_TOKEN },
+  { "text-no-mask", clip_text_new, CLIP_DTYPE_F32,
+    TEXT_LIKE (0, CLIP_TEXT_POOL_END, TRUE, FALSE, CLIP_ACTIVATION_GELU) },
+  { "text-no-mask-last", clip_text_new, CLIP_DTYPE_BF16,
+    TEXT_LIKE (0, CLIP_TEXT_POOL_LAST, TRUE, TRUE, CLIP_ACTIVATION_GELU_TANH) },
+  { "text-last", clip_text_new, CLIP_DTYPE_F32,
+    TEXT_LIKE (0, CLIP_TEXT_POOL_LAST, FALSE, FALSE, CLIP_ACTIVATION_GELU_TANH) },
+  { "text-first", clip_text_new, CLIP_DTYPE_F32,
+    TEXT_LIKE (0, CLIP_TEXT_POOL_FIRST, TRUE, TRUE, CLIP_ACTIVATION_QUICK_GELU) },
+  { "text-first-causal", clip_text_new, CLIP_DTYPE_I8,
+    TEXT_LIKE (9, CLIP_TEXT_POOL_FIRST, FALSE, TRUE, CLIP_ACTIVATION_QUICK_GELU) },
   { "bert-f32", clip_bert_new, CLIP_DTYPE_F32, SMALL_BERT },
   { "bert-i8", clip_bert_new, CLIP_DTYPE_I8, SMALL_BERT },
   { "resnet-f32", clip_resnet_new, CLIP_DTYPE_F32, SMALL_RESNET (32, 6, 12, 1, 1, 1, 1) },
@@ -325,6 +339,8 @@ fill_model (RandomModel *model, const RandomCase *c)
   else
     random_bert (model, c->dtype, text->vocab_size, text->context_length, text->width, text->layers,
                  text->mlp_width, 44, embed_dim);
+  if (text->projection_bias)
+    random_vector (model, 0, 0.5f, "text_projection.bias", embed_dim);
 }
 
 static void

@@ -31,6 +31,7 @@ typedef struct {
   /* --- activations, in place, x within ±1e30 */
   void (*quick_gelu) (float *x, gsize n); /* x · sigmoid (1.702 x) */
   void (*gelu) (float *x, gsize n);       /* x · Φ(x) = x/2 · (1 + erf (x/√2)) */
+  void (*gelu_tanh) (float *x, gsize n);  /* x/2 · (1 + tanh u) = x · sigmoid (2u), u = √(2/π) · (x + 0.044715 x³) */
   void (*relu6) (float *x, gsize n);      /* min (max (x, 0), 6) */
   void (*relu) (float *x, gsize n);       /* max (x, 0) */
 

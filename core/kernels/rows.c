@@ -96,6 +96,14 @@ gelu (float *x, gsize n)
 }
 
 static void
+gelu_tanh (float *x, gsize n)
+{
+  const float scale = -2 * (float) (M_SQRT1_2 * M_2_SQRTPI); /* -2 √(2/π) */
+  for (gsize i = 0; i < n; i++)
+    x[i] = x[i] / (1 + expf (scale * x[i] * (1 + 0.044715f * x[i] * x[i])));
+}
+
+static void
 relu6 (float *x, gsize n)
 {
   for (gsize i = 0; i < n; i++)
@@ -120,6 +128,7 @@ clip_kernels_fill_rows (ClipKernels *kernels)
   kernels->add = add;
   kernels->quick_gelu = quick_gelu;
   kernels->gelu = gelu;
+  kernels->gelu_tanh = gelu_tanh;
   kernels->relu6 = relu6;
   kernels->relu = relu;
 }

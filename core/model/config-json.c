@@ -42,6 +42,16 @@ decimal (float x)
 }
 
 static void
+add_approximation (JsonBuilder *builder, ClipActivation activation)
+{
+  if (activation != CLIP_ACTIVATION_GELU_TANH)
+    return;
+  begin (builder, "act_kwargs");
+  add_string (builder, "approximate", "tanh");
+  json_builder_end_object (builder);
+}
+
+static void
 add_epsilon (JsonBuilder *builder, float epsilon)
 {
   if (epsilon == 1e-5f)
@@ -95,6 +105,7 @@ add_vision (JsonBuilder *builder, const ClipImageConfig *image)
     add_flag (builder, "final_ln_after_pool", image->norm_after_pool);
     if (image->pool == CLIP_POOL_AVERAGE)
       add_string (builder, "pool_type", "avg");
+    add_approximation (builder, image->activation);
     add_epsilon (builder, image->norm_epsilon);
     break;
   }
@@ -132,10 +143,15 @@ add_text (JsonBuilder *builder, const ClipTextConfig *text)
     add_int (builder, "width", text->width);
     add_int (builder, "heads", text->heads);
     add_int (builder, "layers", text->layers);
-    if (text->end_token > 0) {
+    if (text->end_token > 0 && text->pool == CLIP_TEXT_POOL_END) {
       add_int (builder, "eos_id", text->end_token);
       add_string (builder, "pool_type", "eos");
     }
+    if (text->pool != CLIP_TEXT_POOL_END)
+      add_string (builder, "pool_type", text->pool == CLIP_TEXT_POOL_FIRST ? "first" : "last");
+    add_flag (builder, "no_causal_mask", text->no_causal_mask);
+    add_flag (builder, "proj_bias", text->projection_bias);
+    add_approximation (builder, text->activation);
     add_epsilon (builder, text->norm_epsilon);
   }
   json_builder_end_object (builder);

@@ -16,12 +16,12 @@
 
 #define SUPPORTED                                                                                  \
   "supported are ViT (class token), ModifiedResNet and EfficientNet-Lite image towers, "           \
-  "CLIP (causal) and BERT text towers, softmax scores"
+  "CLIP and BERT text towers, softmax scores"
 
 const char *
 clip_activation_name (ClipActivation activation)
 {
-  static const char *const names[] = { "quick_gelu", "gelu", "relu6", "relu" };
+  static const char *const names[] = { "quick_gelu", "gelu", "relu6", "relu", "gelu_tanh" };
   return names[activation];
 }
 
@@ -43,8 +43,6 @@ static const struct {
   { "vision_model.embeddings.patch_embedding.bias", "a patch embedding with bias" },
   { "visual.patchnorm_pre_ln.", "patch norms" },
   { "visual.trunk.blocks.0.0.se.", "squeeze-and-excitation (EfficientNet-B, MobileNetV3)" },
-  { "text_projection.bias", "a text projection with bias" },
-  { "text.text_projection.bias", "a text projection with bias" },
   { "text.proj.0.bias", "a text projection with bias" },
   { "text.proj.2.bias", "a text projection with bias" },
   { "visual_projection.bias", "an image projection with bias" },
@@ -209,6 +207,7 @@ measure_text (ClipConfig *config, ClipWeights *weights)
   text->layers = clip_weights_count (weights, "transformer.resblocks.%d.attn.q.weight");
   text->mlp_width = dimension (weights, "transformer.resblocks.0.mlp.c_fc.weight", 0);
   text->norm_epsilon = 1e-5f;
+  text->projection_bias = has (weights, "text_projection.bias");
   return clip_weights_ok (weights, NULL);
 }
 
@@ -321,6 +320,7 @@ check_agreement (const ClipSaid *said, const ClipConfig *config, const char *wha
     { CLIP_SAYS_VOCAB_SIZE, "vocabulary size", TRUE, config->text.vocab_size },
     { CLIP_SAYS_TEXT_WIDTH, "text width", TRUE, config->text.width },
     { CLIP_SAYS_TEXT_LAYERS, "number of text layers", TRUE, config->text.layers },
+    { CLIP_SAYS_PROJECTION_BIAS, "proj_bias", clip, config->text.projection_bias },
   };
   for (guint i = 0; i < G_N_ELEMENTS (rows); i++) {
     const int n = said->n[rows[i].says];
@@ -457,6 +457,9 @@ apply_sizes (ClipConfig *config, const ClipWeights *weights, const ClipSaid *sai
       return clip_fail (error, CLIP_ERROR_CONFIG, "%s: the image size is %d, expected 32 to 4096",
                         what, image->image_size);
   }
+  text->no_causal_mask = text->kind == CLIP_TEXT_CLIP && said->n[CLIP_SAYS_NO_CAUSAL_MASK] == 1;
+  text->pool = text->kind == CLIP_TEXT_CLIP ? MAX (said->n[CLIP_SAYS_TEXT_POOL], CLIP_TEXT_POOL_END)
+                                            : CLIP_TEXT_POOL_END;
   /* One beyond the vocabulary is a default that nobody adapted. */
   const int end = said->n[CLIP_SAYS_END_TOKEN];
   text->end_token = text->kind == CLIP_TEXT_CLIP && end < text->vocab_size ? MAX (end, 0) : 0;

@@ -4,12 +4,19 @@
 #pragma once
 #include "core/model/weights.h"
 
-typedef enum { CLIP_ACTIVATION_QUICK_GELU, CLIP_ACTIVATION_GELU, CLIP_ACTIVATION_RELU6, CLIP_ACTIVATION_RELU } ClipActivation;
+typedef enum {
+  CLIP_ACTIVATION_QUICK_GELU,
+  CLIP_ACTIVATION_GELU,
+  CLIP_ACTIVATION_RELU6,
+  CLIP_ACTIVATION_RELU,
+  CLIP_ACTIVATION_GELU_TANH,
+} ClipActivation;
 const char *clip_activation_name (ClipActivation activation);
 
 typedef enum { CLIP_IMAGE_VIT, CLIP_IMAGE_EFFICIENTNET, CLIP_IMAGE_RESNET } ClipImageKind;
 typedef enum { CLIP_POOL_TOKEN, CLIP_POOL_AVERAGE } ClipPool; /* the class token; the mean of the patches */
 typedef enum { CLIP_TEXT_CLIP, CLIP_TEXT_BERT } ClipTextKind;
+typedef enum { CLIP_TEXT_POOL_END, CLIP_TEXT_POOL_FIRST, CLIP_TEXT_POOL_LAST } ClipTextPool; /* which row is the text's */
 
 typedef struct {
   ClipImageKind kind;
@@ -33,6 +40,9 @@ typedef struct {
   float norm_epsilon;          /* 1e-5; BERT 1e-12 */
   int pad_token;               /* BERT: pads are not tokens */
   int end_token;               /* CLIP: its first place is where the text ends; 0: the first place of the highest id */
+  ClipTextPool pool;           /* CLIP */
+  gboolean no_causal_mask;     /* CLIP: every token sees all tokens, padding among them */
+  gboolean projection_bias;    /* CLIP */
 } ClipTextConfig;
 
 typedef struct {

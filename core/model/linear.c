@@ -48,6 +48,7 @@ clip_linear_op (ClipActivation activation)
   static const ClipLinearOp ops[] = {
     [CLIP_ACTIVATION_QUICK_GELU] = CLIP_LINEAR_QUICK_GELU,
     [CLIP_ACTIVATION_GELU] = CLIP_LINEAR_GELU,
+    [CLIP_ACTIVATION_GELU_TANH] = CLIP_LINEAR_GELU_TANH,
     [CLIP_ACTIVATION_RELU6] = CLIP_LINEAR_RELU6,
   };
   return ops[activation];
@@ -169,6 +170,7 @@ activate (const ClipKernels *kernels, float *y, gsize y_stride, int rows, int n,
     [CLIP_LINEAR_ADD] = NULL,
     [CLIP_LINEAR_QUICK_GELU] = kernels->quick_gelu,
     [CLIP_LINEAR_GELU] = kernels->gelu,
+    [CLIP_LINEAR_GELU_TANH] = kernels->gelu_tanh,
     [CLIP_LINEAR_RELU6] = kernels->relu6,
     [CLIP_LINEAR_RELU] = kernels->relu,
     [CLIP_LINEAR_ADD_RELU] = kernels->relu,

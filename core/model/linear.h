@@ -23,6 +23,7 @@ typedef enum {
   CLIP_LINEAR_ADD,   /* y += p */
   CLIP_LINEAR_QUICK_GELU,
   CLIP_LINEAR_GELU,
+  CLIP_LINEAR_GELU_TANH,
   CLIP_LINEAR_RELU6,
   CLIP_LINEAR_RELU,
   CLIP_LINEAR_ADD_RELU, /* y = max (y + p, 0) */

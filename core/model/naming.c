@@ -35,6 +35,7 @@ static const Beginning openclip_beginnings[] = {
   { "text_projection", "text.text_projection.weight" },
   { "text_projection", "text_projection.weight" },
   { "", "" },
+  { "text_projection.bias", "text.text_projection.bias" },
   { "positional_embedding", "text.positional_embedding" },
   { "token_embedding.", "text.token_embedding." },
   { "transformer.", "text.transformer." },

@@ -81,6 +81,17 @@ static const Word activations[] = {
   { 0 },
 };
 static const Word pools[] = { { "tok", CLIP_POOL_TOKEN }, { "avg", CLIP_POOL_AVERAGE }, { 0 } };
+/* OpenCLIP gives it to whatever activation there is: PyTorch's GELU is the only one that takes it. */
+static const Word approximations[] = { { "none", CLIP_ACTIVATION_GELU },
+                                       { "tanh", CLIP_ACTIVATION_GELU_TANH },
+                                       { 0 } };
+static const Word text_pools[] = {
+  { "argmax", CLIP_TEXT_POOL_END },
+  { "eos", CLIP_TEXT_POOL_END },
+  { "first", CLIP_TEXT_POOL_FIRST },
+  { "last", CLIP_TEXT_POOL_LAST },
+  { 0 },
+};
 static const Word filters[] = { { "bicubic", CLIP_FILTER_BICUBIC },
                                 { "bilinear", CLIP_FILTER_BILINEAR },
                                 { 0 } };
@@ -119,6 +130,9 @@ static const Fraction openclip_fractions[] = {
 };
 static const Choice openclip_choices[] = {
   { "model_cfg/vision_cfg", "pool_type", CLIP_SAYS_POOL, pools },
+  { "model_cfg/vision_cfg/act_kwargs", "approximate", CLIP_SAYS_IMAGE_ACTIVATION, approximations },
+  { "model_cfg/text_cfg", "pool_type", CLIP_SAYS_TEXT_POOL, text_pools },
+  { "model_cfg/text_cfg/act_kwargs", "approximate", CLIP_SAYS_TEXT_ACTIVATION, approximations },
   { "preprocess_cfg", "interpolation", CLIP_SAYS_FILTER, filters },
   { "preprocess_cfg", "resize_mode", CLIP_SAYS_RESIZE_MODE, resize_modes },
   { 0 },
@@ -128,6 +142,8 @@ static const Flag openclip_flags[] = {
   { "model_cfg/vision_cfg", "final_ln_after_pool", CLIP_SAYS_NORM_AFTER_POOL },
   { "model_cfg/vision_cfg", "global_average_pool",
     CLIP_SAYS_POOL }, /* before there was pool_type */
+  { "model_cfg/text_cfg", "no_causal_mask", CLIP_SAYS_NO_CAUSAL_MASK },
+  { "model_cfg/text_cfg", "proj_bias", CLIP_SAYS_PROJECTION_BIAS },
   { 0 },
 };
 static const Demand openclip_demands[] = {
@@ -137,12 +153,9 @@ static const Demand openclip_demands[] = {
   { "model_cfg/vision_cfg", "timm_pool", { "\"\"", "\"avg\"" } },
   { "model_cfg/vision_cfg", "timm_proj", { "\"linear\"" } },
   { "model_cfg/vision_cfg", "attentional_pool", { "false" } },
-  { "model_cfg/vision_cfg", "act_kwargs", { "{}" } },
-  { "model_cfg/text_cfg", "act_kwargs", { "{}" } },
-  { "model_cfg/text_cfg", "no_causal_mask", { "false" } },
+  { "model_cfg/vision_cfg", "act_kwargs", { "{}", "{\"approximate\":*}" } },
+  { "model_cfg/text_cfg", "act_kwargs", { "{}", "{\"approximate\":*}" } },
   { "model_cfg/text_cfg", "embed_cls", { "false" } },
-  { "model_cfg/text_cfg", "proj_bias", { "false" } },
-  { "model_cfg/text_cfg", "pool_type", { "\"argmax\"", "\"eos\"" } },
   { "model_cfg/text_cfg", "hf_pooler_type", { "\"mean_pooler\"" } },
   { "model_cfg/text_cfg", "hf_proj_type", { "\"mlp\"" } },
   { "model_cfg/text_cfg/hf_model_config", "model_type", { "\"bert\"" } },
@@ -481,6 +494,8 @@ read_openclip (ClipSaid *said, JsonObject *root, gboolean defaults, const char *
   if (model && defaults) {
     said->n[CLIP_SAYS_IMAGE_HEAD_WIDTH] = 64;
     said->n[CLIP_SAYS_CONTEXT_LENGTH] = 77;
+    said->n[CLIP_SAYS_TEXT_POOL] = CLIP_TEXT_POOL_END;
+    said->n[CLIP_SAYS_NO_CAUSAL_MASK] = FALSE;
   }
   if (preprocess && defaults) {
     said->n[CLIP_SAYS_FILTER] = CLIP_FILTER_BICUBIC;

@@ -19,7 +19,8 @@ typedef enum {
   CLIP_SAYS_VOCAB_SIZE,
   CLIP_SAYS_TEXT_WIDTH,
   CLIP_SAYS_TEXT_LAYERS,
-  CLIP_SAYS_NO_LN_PRE, /* 0 or 1, ViT */
+  CLIP_SAYS_NO_LN_PRE,       /* 0 or 1, ViT */
+  CLIP_SAYS_PROJECTION_BIAS, /* 0 or 1, of the text tower */
   /* Only a source can tell these. */
   CLIP_SAYS_IMAGE_HEADS,
   CLIP_SAYS_IMAGE_HEAD_WIDTH,
@@ -28,6 +29,8 @@ typedef enum {
   CLIP_SAYS_TEXT_ACTIVATION,
   CLIP_SAYS_POOL,            /* ClipPool, ViT */
   CLIP_SAYS_NORM_AFTER_POOL, /* 0 or 1, ViT */
+  CLIP_SAYS_TEXT_POOL,       /* ClipTextPool */
+  CLIP_SAYS_NO_CAUSAL_MASK,  /* 0 or 1 */
   CLIP_SAYS_PAD_TOKEN,
   CLIP_SAYS_END_TOKEN,
   CLIP_SAYS_FILTER,      /* ClipFilter */

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Text tower of CLIP (Radford et al. 2021): a causal transformer.
+ * Text tower of CLIP (Radford et al. 2021), and its kin: a transformer, causal mostly.
  *
- *   n = 1 + first position of the end token                          causal: what follows it changes nothing
+ *   p = first position of the end token                              of some towers: 0, or the last, padding or not
+ *   n = p + 1                                                        causal: what follows p changes nothing; else T
  *   x = token_embedding[ids[0 … n-1]] + position[0 … n-1]            [n, C]
  *   x = block (x), for all blocks but the last                       [n, C]
- *   y = last block (x), the end token's row only                     [C]
- *   feature = text_projection (ln_final (y))                         [E], no bias
+ *   y = last block (x), the row p only                               [C]
+ *   feature = text_projection (ln_final (y))                         [E], some with bias
  *
  * The end token is the highest id of a text, unless the configuration names another; a text without it is its first token.
- * A batch is packed: no work is done on padding.
+ * A batch is packed: no work is done on padding, unless it is read as any token is, as OpenCLIP's towers without mask do.
  */
 #include "core/model/block.h"
 
@@ -20,6 +21,7 @@ typedef struct {
   int layers, embed_dim;
   int context;   /* longest text */
   int end_token; /* 0: the highest id */
+  ClipTextPool pool;
   ClipBlockShape shape;
 
   ClipMatrix token_embedding; /* [vocabulary, C] */
@@ -54,6 +56,20 @@ embed (const Text *text, const ClipKernels *kernels, float *x, const gint32 *ids
   }
 }
 
+/* The row of a text that becomes its feature. */
+static int
+picked_row (const Text *text, const gint32 *ids, int length)
+{
+  switch (text->pool) {
+  case CLIP_TEXT_POOL_FIRST:
+    return 0;
+  case CLIP_TEXT_POOL_LAST:
+    return length - 1;
+  default:
+    return clip_text_length (ids, length, text->token_embedding.rows, text->end_token) - 1;
+  }
+}
+
 static void
 forward (const ClipTower *tower, ClipSession *session, float *out, const void *in, int batch,
          int length)
@@ -61,11 +77,11 @@ forward (const ClipTower *tower, ClipSession *session, float *out, const void *i
   const Text *text = (const Text *) tower;
   const gint32 *ids = in;
   const int width = text->shape.width;
-  int start[MAX_BATCH + 1] = { 0 }, last[MAX_BATCH];
+  int start[MAX_BATCH + 1] = { 0 }, picked[MAX_BATCH];
   for (int b = 0; b < batch; b++) {
-    start[b + 1] = start[b] + clip_text_length (ids + (gsize) b * length, length,
-                                                text->token_embedding.rows, text->end_token);
-    last[b] = start[b + 1] - 1;
+    const int row = picked_row (text, ids + (gsize) b * length, length);
+    picked[b] = start[b] + row;
+    start[b + 1] = start[b] + (text->shape.causal ? row + 1 : length);
   }
   const ClipSequences sequences = { batch, start };
 
@@ -82,7 +98,7 @@ forward (const ClipTower *tower, ClipSession *session, float *out, const void *i
   for (int i = 0; i < text->layers - 1; i++)
     clip_block_pre_norm (session, &w.block, &text->shape, &text->blocks[i], w.x, &sequences);
   clip_block_pick (session, &w.block, &text->shape, &text->blocks[text->layers - 1], w.y, w.x,
-                   &sequences, last);
+                   &sequences, picked);
 
   clip_norm_rows (session, w.y, width, w.y, width, &text->ln_final, text->shape.epsilon, width,
                   batch);
@@ -110,7 +126,8 @@ clip_text_new (ClipWeights *weights, const ClipConfig *config, GError **error)
     .embed_dim = config->embed_dim,
     .context = c->context_length,
     .end_token = c->end_token,
-    .shape = { width, c->heads, c->mlp_width, c->activation, c->norm_epsilon, TRUE },
+    .pool = c->pool,
+    .shape = { width, c->heads, c->mlp_width, c->activation, c->norm_epsilon, !c->no_causal_mask },
   };
   text->token_embedding =
       clip_weights_matrix (weights, c->vocab_size, width, "token_embedding.weight");
@@ -120,6 +137,8 @@ clip_text_new (ClipWeights *weights, const ClipConfig *config, GError **error)
   text->ln_final = clip_bind_norm (weights, width, "ln_final");
   text->projection.weight =
       clip_weights_matrix (weights, text->embed_dim, width, "text_projection");
+  if (c->projection_bias)
+    text->projection.bias = clip_weights_vector (weights, text->embed_dim, "text_projection.bias");
   if (!clip_weights_ok (weights, error)) {
     text_free (&text->tower);
     return NULL;

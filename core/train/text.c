@@ -106,6 +106,11 @@ clip_train_text_new (ClipParameters *parameters, const ClipConfig *config)
 {
   const ClipTextConfig *c = &config->text;
   const ClipPart part = CLIP_PART_TEXT;
+  if (c->no_causal_mask || c->pool != CLIP_TEXT_POOL_END || c->projection_bias ||
+      c->activation == CLIP_ACTIVATION_GELU_TANH)
+    clip_weights_fail (parameters->weights, CLIP_ERROR_UNSUPPORTED,
+                       "has a text tower without causal mask or end token, or with a projection "
+                       "that has a bias, or GELU by tanh, which can be used but not trained");
   Text *text = g_new0 (Text, 1);
   *text = (Text){
     .trunk = { "text", c->width, forward, backward, text_free },

@@ -92,6 +92,14 @@ v_gelu (V x)
 }
 
 static inline V
+v_gelu_tanh (V x)
+{
+  const V slope = v_fma (v_mul (x, x), v_set (0.044715f), v_set (1.f));
+  return v_div (x, v_add (v_set (1.f),
+                          v_exp (v_mul (v_mul (x, v_set (-1.5957691f)), slope)))); /* -2 √(2/π) */
+}
+
+static inline V
 v_relu6 (V x)
 {
   return v_min (v_max (x, v_set (0.f)), v_set (6.f));
@@ -157,6 +165,7 @@ add (float *y, const float *x, gsize n)
 
 IN_PLACE (quick_gelu, v_quick_gelu)
 IN_PLACE (gelu, v_gelu)
+IN_PLACE (gelu_tanh, v_gelu_tanh)
 IN_PLACE (relu6, v_relu6)
 IN_PLACE (relu, v_relu)
 
@@ -171,6 +180,7 @@ fill_rows (ClipKernels *kernels)
   kernels->add = add;
   kernels->quick_gelu = quick_gelu;
   kernels->gelu = gelu;
+  kernels->gelu_tanh = gelu_tanh;
   kernels->relu6 = relu6;
   kernels->relu = relu;
 }
