@@ -9,6 +9,7 @@
 #include "tests/tiny-model.h"
 
 #include <glib/gstdio.h>
+#include <stdio.h>
 
 #define FILE_LENGTH 300000
 

@@ -15,6 +15,7 @@
 #include "gst/cli/part.h"
 
 #include <curl/curl.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MAX_REDIRECTS 10L
