@@ -73,6 +73,10 @@ test_command_line (void)
     { "vocab --size 513 --output x y.txt", 2, NULL, "--size is 513, expected 514" },
     { "vocab --size 600 --output x", 2, NULL, "no captions" },
     { "vocab --size 600 --min-count 0 --output x y.txt", 2, NULL, "--min-count is 0" },
+    { "convert", 2, NULL, "convert takes two arguments" },
+    { "convert default", 2, NULL, "convert takes two arguments" },
+    { "convert a b c", 2, NULL, "'c' is one argument too many" },
+    { "convert --precision f8 a b", 2, NULL, "--precision is 'f8', expected one of keep, f32" },
     { "tokenize -- --text", 0, "\"text\": \"--text\"", NULL },
   };
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
@@ -165,6 +169,41 @@ test_vocab (void)
     g_auto (Result) result = run_argv ((const char *const *) arguments, cases[i].input);
     check (cases[i].line, &result, cases[i].status, cases[i].out, cases[i].err);
   }
+}
+
+/* Conversions of the embedded model: what is written, what is said, and that nothing is replaced unasked. */
+static void
+test_convert (void)
+{
+  static const struct {
+    const char *line;
+    int status;
+    const char *out, *err; /* stdout and stderr contain this; NULL: are empty */
+  } cases[] = {
+    { "convert default kept.safetensors", 0, "\"tokenizer\": \"wordpiece\"}", NULL },
+    { "convert default kept.safetensors", 1, NULL, "kept.safetensors: is there already (--force" },
+    { "convert --force --precision f16 default kept.safetensors", 0,
+      "\"f16\": {\"tensors\": ", NULL },
+    { "convert --force kept.safetensors kept.safetensors", 1, NULL,
+      "kept.safetensors: cannot be written: is the model that is read" },
+    { "convert default .", 1, NULL, ".: cannot be written: is no regular file" },
+    { "convert default /dev/null", 1, NULL, "/dev/null: cannot be written: is no regular file" },
+    { "convert default missing/x.safetensors", 1, NULL,
+      "missing/x.safetensors: cannot be written" },
+    { "convert missing.safetensors x.safetensors", 1, NULL, "missing.safetensors: " },
+    { "inspect x.safetensors", 1, NULL, "x.safetensors: " }, /* nothing was written */
+  };
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    g_auto (Result) result = run (cases[i].line);
+    check (cases[i].line, &result, cases[i].status, cases[i].out, cases[i].err);
+  }
+
+  /* The same weights, with nothing beside them. */
+  g_auto (Result) made = run ("convert default same.safetensors");
+  g_auto (Result) before = run ("embed --text \"a caf\xC3\xA9\"");
+  g_auto (Result) after = run ("embed --model same.safetensors --text \"a caf\xC3\xA9\"");
+  check ("convert default same.safetensors", &made, 0, "\"file\": \"same.safetensors\"", NULL);
+  g_assert_cmpstr (after.out, ==, before.out);
 }
 
 /* What cannot be printed is not a success. */
@@ -565,6 +604,7 @@ main (int argc, char **argv)
   g_test_add_func ("/cli/lists", test_lists);
   g_test_add_func ("/cli/embed-text", test_embed_text);
   g_test_add_func ("/cli/vocab", test_vocab);
+  g_test_add_func ("/cli/convert", test_convert);
   g_test_add_func ("/cli/full-disk", test_full_disk);
   g_test_add_func ("/cli/classify", test_classify);
   g_test_add_func ("/cli/bad-among-good", test_bad_among_good);

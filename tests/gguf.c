@@ -5,6 +5,7 @@
  */
 #include "core/base/bytes.h"
 #include "core/model/config.h"
+#include "core/model/convert.h"
 #include "core/text/tokens.h"
 #include "tests/gguf-writer.h"
 #include "tests/reference.h"
@@ -527,6 +528,27 @@ features_of (const char *path, const ClipArray *pixels, const ClipArray *tokens)
   return features;
 }
 
+/* In a file of our own it is the same model, and nothing has to be assumed any more. */
+static void
+check_converted (const char *path, const float *features, const ClipArray *pixels,
+                 const ClipArray *tokens)
+{
+  g_autofree char *out = temporary_path ("converted.safetensors");
+  g_autoptr (GError) error = NULL;
+  g_autoptr (ClipModel) model = clip_model_load (path, NULL, NULL);
+  ClipConvertReport report;
+  clip_model_convert (out, path, model, CLIP_CONVERT_KEEP, NULL, NULL, &report, &error);
+  g_assert_no_error (error);
+  g_strfreev (report.kept);
+  g_autofree float *again = features_of (out, pixels, tokens);
+  g_assert_cmpmem (again, 15 * 64 * sizeof *again, features, 15 * 64 * sizeof *again);
+  g_autoptr (ClipModel) converted = clip_model_load (out, NULL, NULL);
+  const ClipModelInfo *info = clip_model_get_info (converted);
+  g_assert_cmpstr (info->naming, ==, "openclip");
+  g_assert_cmpfloat_with_epsilon (info->logit_scale, 100, 1e-3);
+  g_assert_cmpuint (g_strv_length ((char **) info->warnings), ==, 0);
+}
+
 static double
 cosine (const float *a, const float *b, int n)
 {
@@ -537,6 +559,15 @@ cosine (const float *a, const float *b, int n)
     bb += (double) b[i] * b[i];
   }
   return ab / sqrt (aa * bb);
+}
+
+static float
+largest (const float *x, int n)
+{
+  float most = 0;
+  for (int i = 0; i < n; i++)
+    most = fmaxf (most, fabsf (x[i]));
+  return most;
 }
 
 static ClipArray *
@@ -569,6 +600,8 @@ test_model (void)
                        *tokens = read_expected ("tokens", "I32"),
                        *images = read_expected ("image_features", "F32"),
                        *texts = read_expected ("text_features", "F32");
+  const float image_scale = largest (images->data, 7 * 64),
+              text_scale = largest (texts->data, 8 * 64);
   for (guint i = 0; i < G_N_ELEMENTS (rows); i++) {
     g_autofree char *folder = temporary_path (rows[i].name),
                     *gguf_path = g_build_filename (folder, "clip.gguf", NULL),
@@ -585,10 +618,17 @@ test_model (void)
     }
     const double image = cosine (ours, images->data, 7 * 64),
                  text = cosine (ours + 7 * 64, texts->data, 8 * 64);
+    for (int k = 0; k < 15 * 64 && rows[i].type == TYPE_F32; k++) { /* as every other container */
+      const float *expected =
+          k < 7 * 64 ? (const float *) images->data : (const float *) texts->data - 7 * 64;
+      g_assert_cmpfloat_with_epsilon (ours[k], expected[k],
+                                      2e-5 * (k < 7 * 64 ? image_scale : text_scale));
+    }
     g_test_message ("%s: 1 - cosine to the reference: images %.3g, texts %.3g", rows[i].name,
                     1 - image, 1 - text);
     g_assert_cmpfloat (MIN (image, text), >=, rows[i].cosine);
 
+    check_converted (gguf_path, ours, pixels, tokens);
     g_autoptr (ClipModel) loaded = clip_model_load (gguf_path, NULL, NULL);
     const ClipModelInfo *info = clip_model_get_info (loaded);
     g_assert_cmpstr (info->container, ==, "gguf");

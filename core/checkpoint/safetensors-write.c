@@ -116,19 +116,20 @@ write_all (int fd, const void *data, gsize size)
 }
 
 static gboolean
-write_file (int fd, const GString *header, GPtrArray *order)
+write_file (int fd, const GString *header, GPtrArray *order, ClipTensorSource source, gpointer data)
 {
   gboolean ok = write_all (fd, header->str, header->len);
   for (guint i = 0; i < order->len && ok; i++) {
     const ClipTensor *tensor = order->pdata[i];
-    ok = write_all (fd, tensor->data, tensor->size);
+    ok = write_all (fd, tensor->data ? tensor->data : source (tensor, data), tensor->size);
   }
   return ok && fsync (fd) == 0;
 }
 
 gboolean
-clip_safetensors_write (const char *path, const ClipTensor *tensors, guint n,
-                        const char *const *metadata, GError **error)
+clip_safetensors_write_from (const char *path, const ClipTensor *tensors, guint n,
+                             const char *const *metadata, ClipTensorSource source, gpointer data,
+                             GError **error)
 {
   g_autoptr (GPtrArray) order = g_ptr_array_new ();
   for (guint i = 0; i < n; i++)
@@ -142,7 +143,7 @@ clip_safetensors_write (const char *path, const ClipTensor *tensors, guint n,
   const int fd = g_mkstemp_full (temporary, O_WRONLY | O_CLOEXEC, 0666);
   if (fd < 0)
     return clip_fail (error, CLIP_ERROR_IO, "%s: cannot be written: %s", path, g_strerror (errno));
-  gboolean ok = write_file (fd, header, order);
+  gboolean ok = write_file (fd, header, order, source, data);
   int reason = errno;
   if (close (fd) != 0 && ok) {
     ok = FALSE;
@@ -156,4 +157,11 @@ clip_safetensors_write (const char *path, const ClipTensor *tensors, guint n,
     g_unlink (temporary);
   return ok ||
          clip_fail (error, CLIP_ERROR_IO, "%s: cannot be written: %s", path, g_strerror (reason));
+}
+
+gboolean
+clip_safetensors_write (const char *path, const ClipTensor *tensors, guint n,
+                        const char *const *metadata, GError **error)
+{
+  return clip_safetensors_write_from (path, tensors, n, metadata, NULL, NULL, error);
 }

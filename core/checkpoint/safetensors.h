@@ -12,3 +12,10 @@
  */
 gboolean clip_safetensors_write (const char *path, const ClipTensor *tensors, guint n, const char *const *metadata,
                                  GError **error);
+
+/* The bytes of @tensor, which stay until the next call. */
+typedef const void *(*ClipTensorSource) (const ClipTensor *tensor, gpointer data);
+
+/* The same of tensors whose bytes are made when they are written: of those without data @source gives them. */
+gboolean clip_safetensors_write_from (const char *path, const ClipTensor *tensors, guint n, const char *const *metadata,
+                                      ClipTensorSource source, gpointer data, GError **error);

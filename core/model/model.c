@@ -401,6 +401,12 @@ clip_model_get_config (const ClipModel *model)
   return &model->config;
 }
 
+const ClipWeights *
+clip_model_get_weights (const ClipModel *model)
+{
+  return model->weights;
+}
+
 const ClipTower *
 clip_model_get_image_tower (const ClipModel *model)
 {

@@ -189,3 +189,33 @@ clip_naming_find (const ClipNaming *naming, const ClipCheckpoint *checkpoint, co
     *tried = g_steal_pointer (&first);
   return found;
 }
+
+gboolean
+clip_naming_is_openclip (const ClipNaming *naming)
+{
+  return naming->beginnings == openclip_beginnings;
+}
+
+/* rewrite () the other way round. */
+char *
+clip_naming_to_openclip (const ClipNaming *naming, const char *stored)
+{
+  if (clip_naming_is_openclip (naming))
+    return g_strdup (stored);
+  for (const Beginning *row = naming->beginnings; row->from; row++) {
+    const gsize length = strlen (row->to);
+    const gboolean part = length > 0 && row->to[length - 1] == '.';
+    if (length == 0 ||
+        (part ? !g_str_has_prefix (stored, row->to) : !g_str_equal (stored, row->to)))
+      continue;
+    const char *rest = stored + length;
+    for (const Inside *inside = naming->insides; inside->from; inside++) {
+      const char *place = strstr (rest, inside->to);
+      if (place)
+        return g_strdup_printf ("%s%.*s%s%s", row->from, (int) (place - rest), rest, inside->from,
+                                place + strlen (inside->to));
+    }
+    return g_strconcat (row->from, rest, NULL);
+  }
+  return g_strdup (stored);
+}

@@ -10,6 +10,12 @@ typedef struct _ClipNaming ClipNaming;
 const ClipNaming *clip_naming_recognise (const ClipCheckpoint *checkpoint, GError **error);
 const char *clip_naming_name (const ClipNaming *naming); /* "openai", "openclip", "huggingface", "clip.cpp" */
 
+/* What OpenCLIP calls the tensor that this scheme calls @stored, with q, k and v as weights.h has them; another name stays as it is.
+ * g_free () */
+char *clip_naming_to_openclip (const ClipNaming *naming, const char *stored);
+/* Whether it is OpenCLIP's scheme, or OpenAI's, which is the same: projections are stored as [in, out]. */
+gboolean clip_naming_is_openclip (const ClipNaming *naming);
+
 typedef struct {
   const ClipTensor *tensor; /* NULL: absent */
   gboolean transposed;      /* stored as [in, out] */

@@ -26,5 +26,6 @@ ClipTower *clip_bert_new (ClipWeights *weights, const ClipConfig *config, GError
 
 /* What a session needs of its model (model.c). */
 const ClipConfig *clip_model_get_config (const ClipModel *model);
+const ClipWeights *clip_model_get_weights (const ClipModel *model);
 const ClipTower *clip_model_get_image_tower (const ClipModel *model);
 const ClipTower *clip_model_get_text_tower (const ClipModel *model);

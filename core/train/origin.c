@@ -15,6 +15,7 @@
 #include "core/model/config-json.h"
 #include "core/model/store.h"
 #include "core/model/tower.h"
+#include "core/model/writer.h"
 #include "core/text/tokenizer.h"
 #include "core/train/fresh.h"
 #include "core/train/join.h"
@@ -37,26 +38,6 @@ clip_origin_free (ClipOrigin *origin)
 }
 
 /* ------------------------------------------------------------------------------------- vocabulary */
-
-/* The bytes of the vocabulary that clip_model_load () found: in the weights, or beside them. */
-static GBytes *
-find_vocabulary (const ClipCheckpoint *checkpoint, const ClipStored *stored, GError **error)
-{
-  static const char *const names[] = { "tokenizer.json", "vocab.txt", "bpe_simple_vocab_16e6.txt",
-                                       "bpe_simple_vocab_16e6.txt.gz" };
-  const ClipTensor *own = clip_checkpoint_find (checkpoint, "clip.tokenizer");
-  if (own)
-    return g_bytes_new (own->data, own->size);
-  for (guint i = 0; i < G_N_ELEMENTS (names); i++) {
-    g_autofree char *path = clip_stored_companion (stored, names[i]);
-    if (path)
-      return clip_bytes_map (path, error);
-  }
-  return clip_fail_null (error, CLIP_ERROR_TOKENIZER,
-                         "%s: its vocabulary is no single file that the trained model could carry: "
-                         "give tokenizer a tokenizer.json, a vocab.txt or CLIP's merges",
-                         stored->directory);
-}
 
 /* The settings' own vocabulary goes before the model's. */
 static gboolean
@@ -221,7 +202,7 @@ begin_with_model (ClipOrigin *origin, const ClipSettings *settings, GPtrArray *w
       return FALSE;
     origin->tokenizer = clip_tokenizer_ref (tokenizer);
     if (tokenizer != clip_tokenizer_clip () /* which everybody has */ &&
-        !(origin->vocabulary = find_vocabulary (checkpoint, &stored, error)))
+        !(origin->vocabulary = clip_model_find_vocabulary (checkpoint, &stored, error)))
       return FALSE;
   }
   g_autoptr (GPtrArray) again = g_ptr_array_new_with_free_func (g_free); /* the same warnings */
@@ -300,7 +281,7 @@ open_tower (Tower *tower, const char *name, ClipTake take, GError **error)
   if (!tower->checkpoint)
     return FALSE;
   tower->vocabulary = stored.directory || !stored.weights
-                          ? find_vocabulary (tower->checkpoint, &stored, NULL)
+                          ? clip_model_find_vocabulary (tower->checkpoint, &stored, NULL)
                           : NULL;
   g_autoptr (ClipCheckpoint) published = clip_published_rename (tower->checkpoint);
   ClipCheckpoint *renamed = rename_bare (published ? published : tower->checkpoint, take);

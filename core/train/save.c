@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "core/train/save.h"
-#include "core/checkpoint/safetensors.h"
+#include "core/model/writer.h"
 
 #include <string.h>
 
@@ -49,16 +49,11 @@ clip_save_model (const char *path, const ClipStudent *student, const ClipOrigin 
       add (&out, name, CLIP_DTYPE_I64, 0, NULL, &out.batches, sizeof out.batches);
     }
   }
-  if (origin->vocabulary) {
-    gsize size;
-    const void *data = g_bytes_get_data (origin->vocabulary, &size);
-    const gint64 shape = size;
-    add (&out, "clip.tokenizer", CLIP_DTYPE_U8, 1, &shape, data, size);
-  }
-  const char *metadata[] = { "clip.format", "1",          "clip.config", origin->config_text,
-                             "clip.name",   origin->name, NULL };
-  const gboolean ok = clip_safetensors_write (path, (const ClipTensor *) (void *) out.tensors->data,
-                                              out.tensors->len, metadata, error);
+  const ClipModelText text = { .config = origin->config_text,
+                               .name = origin->name,
+                               .vocabulary = origin->vocabulary };
+  const gboolean ok = clip_model_write (path, (const ClipTensor *) (void *) out.tensors->data,
+                                        out.tensors->len, &text, NULL, NULL, error);
   g_array_unref (out.tensors);
   g_ptr_array_unref (out.names);
   g_free (out.data);
