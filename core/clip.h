@@ -10,6 +10,7 @@
  *   pixels         = frame, resized, cropped, normalised            clip_preprocess_run ()
  *   feature        = image tower (pixels)                           clip_encode_image ()
  *   scores         = softmax (logit_scale · cos (feature, labels))  clip_classifier_score ()
+ *                    sigmoid (logit_scale · cos + logit_bias) of SigLIP
  *
  * Letters in shapes: B batch, T tokens, E embedding length, R image resolution, L labels. Arrays are row-major float32
  * unless said otherwise. Objects named `_ref`/`_unref` are immutable after creation and may be shared by any number of
@@ -102,6 +103,7 @@ typedef struct {
   int context_length;     /* T */
   int vocab_size;
   float logit_scale;      /* exp of the checkpoint's logit_scale: 100 for trained CLIP */
+  float logit_bias;       /* of a model whose scores are sigmoids (SigLIP); NaN: it has none, labels compete */
   ClipTowerInfo image, text;
   ClipPreprocessConfig preprocess;
   gint64 n_parameters;
@@ -257,6 +259,8 @@ CLIP_API const ClipLabel *clip_labels_get (const ClipLabels *labels, guint index
 typedef struct _ClipClassifier ClipClassifier;
 
 typedef enum {
+  /* A model with a logit_bias (SigLIP) was trained to say of each text alone whether it fits: its scores are
+   * sigmoid (s·cos + bias) with either of these, and backgrounds change nothing. */
   CLIP_SCORING_EXCLUSIVE,   /* one softmax over all labels and backgrounds: they compete, scores sum to 1 */
   CLIP_SCORING_INDEPENDENT, /* each label alone against the backgrounds: exp s·cos / (exp s·cos + Σ_background) */
 } ClipScoring;
@@ -289,7 +293,7 @@ CLIP_API const char *const *clip_classifier_get_warnings (const ClipClassifier *
 /* @scores: [L], that of a background label in independent scoring is 0. @feature: [E], any length but zero. */
 CLIP_API void clip_classifier_score (const ClipClassifier *classifier, float *scores, const float *feature,
                                      ClipScoring scoring);
-/* @logits: [L], scale · cosine: what exclusive scores are the softmax of. Scores near 0 are rounded to the same number,
+/* @logits: [L], scale · cosine (+ bias): what exclusive scores are the softmax of, or sigmoids. Scores near 0 are rounded to the same number,
  * these still tell which comes first. */
 CLIP_API void clip_classifier_logits (const ClipClassifier *classifier, float *logits, const float *feature);
 /* Writes to @top the labels (no backgrounds) whose score reaches their own threshold, or @threshold where they have none,

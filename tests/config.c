@@ -79,6 +79,49 @@ typedef struct {
   }
 
 static const Shape vit_text[] = { VIT, TEXT, { 0 } };
+#define SIGLIP                                                                                     \
+  { "visual.trunk.pos_embed", 3, { 1, 9, 128 } },                                                  \
+      { "visual.trunk.patch_embed.proj.weight", 4, { 128, 3, 8, 8 } },                             \
+      { "visual.trunk.patch_embed.proj.bias", 1, { 128 } },                                        \
+      { "visual.trunk.blocks.0.attn.qkv.weight", 2, { 384, 128 } },                                \
+      { "visual.trunk.blocks.0.mlp.fc1.weight", 2, { 300, 128 } },                                 \
+      { "visual.trunk.attn_pool.latent", 3, { 1, 1, 128 } }, { "logit_bias", 1, { 1 } },           \
+  {                                                                                                \
+    "logit_scale", 1,                                                                              \
+    {                                                                                              \
+      1                                                                                            \
+    }                                                                                              \
+  }
+#define SIGLIP_TEXT                                                                                \
+  { "text.positional_embedding", 2, { 16, 128 } },                                                 \
+      { "text.token_embedding.weight", 2, { 100, 128 } },                                          \
+      { "text.transformer.resblocks.0.attn.in_proj_weight", 2, { 384, 128 } },                     \
+      { "text.transformer.resblocks.0.mlp.c_fc.weight", 2, { 256, 128 } },                         \
+      { "text.text_projection.weight", 2, { 128, 128 } },                                          \
+  {                                                                                                \
+    "text.text_projection.bias", 1,                                                                \
+    {                                                                                              \
+      128                                                                                          \
+    }                                                                                              \
+  }
+static const Shape siglip[] = { SIGLIP, SIGLIP_TEXT, { 0 } };
+static const Shape siglip_huggingface[] = {
+  { "vision_model.embeddings.position_embedding.weight", 2, { 9, 128 } },
+  { "vision_model.embeddings.patch_embedding.weight", 4, { 128, 3, 8, 8 } },
+  { "vision_model.embeddings.patch_embedding.bias", 1, { 128 } },
+  { "vision_model.encoder.layers.0.self_attn.q_proj.weight", 2, { 128, 128 } },
+  { "vision_model.encoder.layers.0.mlp.fc1.weight", 2, { 300, 128 } },
+  { "vision_model.head.probe", 3, { 1, 1, 128 } },
+  { "text_model.embeddings.position_embedding.weight", 2, { 16, 128 } },
+  { "text_model.embeddings.token_embedding.weight", 2, { 100, 128 } },
+  { "text_model.encoder.layers.0.self_attn.q_proj.weight", 2, { 128, 128 } },
+  { "text_model.encoder.layers.0.mlp.fc1.weight", 2, { 256, 128 } },
+  { "text_model.head.weight", 2, { 128, 128 } },
+  { "text_model.head.bias", 1, { 128 } },
+  { "logit_scale", 1, { 1 } },
+  { "logit_bias", 1, { 1 } },
+  { 0 }
+};
 /* As OpenCLIP names them behind `custom_text`. */
 static const Shape vit_text_bias[] = {
   VIT,
@@ -144,22 +187,24 @@ describe (const ClipConfig *c)
                                        [CLIP_IMAGE_RESNET] = "resnet" };
   static const char *const rows[] = { "end", "first", "last" };
   return g_strdup_printf (
-      "E=%d R=%d P=%d C=%d layers=%d heads=%d mlp=%d act=%s eps=%g stages=%d,%d,%d,%d kind=%s | "
+      "E=%d R=%d P=%d C=%d layers=%d heads=%d mlp=%d act=%s eps=%g stages=%d,%d,%d,%d pool=%d "
+      "kind=%s | "
       "T=%d V=%d C=%d "
       "layers=%d "
       "heads=%d mlp=%d act=%s eps=%g pad=%d end=%d kind=%s rows=%s mask=%d bias=%d | size=%d "
       "filter=%d mode=%d mean=%g "
       "std=%g "
-      "scale=%g ",
+      "scale=%g sigmoid=%d ",
       c->embed_dim, c->image.image_size, c->image.patch_size, c->image.width, c->image.layers,
       c->image.heads, c->image.mlp_width, clip_activation_name (c->image.activation),
       c->image.norm_epsilon, c->image.stages[0], c->image.stages[1], c->image.stages[2],
-      c->image.stages[3], kinds[c->image.kind], c->text.context_length, c->text.vocab_size,
-      c->text.width, c->text.layers, c->text.heads, c->text.mlp_width,
+      c->image.stages[3], c->image.pool, kinds[c->image.kind], c->text.context_length,
+      c->text.vocab_size, c->text.width, c->text.layers, c->text.heads, c->text.mlp_width,
       clip_activation_name (c->text.activation), c->text.norm_epsilon, c->text.pad_token,
       c->text.end_token, c->text.kind == CLIP_TEXT_CLIP ? "clip" : "bert", rows[c->text.pool],
       !c->text.no_causal_mask, c->text.projection_bias, c->preprocess.size, c->preprocess.filter,
-      c->preprocess.resize_mode, c->preprocess.mean[0], c->preprocess.std[2], c->logit_scale);
+      c->preprocess.resize_mode, c->preprocess.mean[0], c->preprocess.std[2], c->logit_scale,
+      c->sigmoid);
 }
 
 #define OPENCLIP                                                                                   \
@@ -344,6 +389,57 @@ static const Case cases[] = {
     OPENCLIP,
     0,
     "act=gelu act=gelu_tanh rows=last mask=0 bias=0" },
+  { "SigLIP, nothing beside it",
+    siglip,
+    "x",
+    { 0 },
+    { 0 },
+    0,
+    "E=128 R=24 P=8 C=128 layers=1 heads=2 mlp=300 act=gelu eps=1e-06 pool=2 kind=vit | T=16 V=100 "
+    "C=128 layers=1 heads=2 mlp=256 act=gelu eps=1e-06 rows=last mask=0 bias=1 | size=24 filter=0 "
+    "mode=1 "
+    "mean=0.5 std=0.5 scale=1 sigmoid=1" },
+  { "SigLIP, OpenCLIP's configuration",
+    siglip,
+    "x",
+    { "{\"model_cfg\":{\"embed_dim\":128,\"init_logit_bias\":-10,\"custom_text\":true,\"vision_"
+      "cfg\":{"
+      "\"image_size\":26,\"timm_model_name\":\"vit_base_patch16_siglip_224\","
+      "\"timm_model_pretrained\":false,\"timm_pool\":\"map\",\"timm_proj\":\"none\"},\"text_cfg\":{"
+      "\"context_length\":16,\"vocab_size\":100,\"width\":128,\"heads\":4,\"layers\":1,"
+      "\"no_causal_mask\":true,\"proj_bias\":true,\"pool_type\":\"last\",\"norm_kwargs\":{\"eps\":"
+      "1e-6},"
+      "\"act_kwargs\":{\"approximate\":\"tanh\"}}},\"preprocess_cfg\":{\"size\":[26,26],\"mean\":["
+      "0.5,"
+      "0.5,0.5],\"std\":[0.5,0.5,0.5],\"interpolation\":\"bicubic\",\"resize_mode\":\"squash\"}}" },
+    OPENCLIP,
+    0,
+    "R=26 heads=2 act=gelu eps=1e-06 pool=2 heads=4 act=gelu_tanh eps=1e-06 rows=last mask=0 "
+    "bias=1 size=26 "
+    "mode=1 mean=0.5" },
+  { "SigLIP, a timm model with GELU by tanh",
+    siglip,
+    "x",
+    { "{\"model_cfg\":{\"vision_cfg\":{\"timm_model_name\":\"vit_so400m_patch16_siglip_384.v2_"
+      "webli\"},"
+      "\"text_cfg\":{\"context_length\":16}}}" },
+    OPENCLIP,
+    0,
+    "act=gelu_tanh act=gelu rows=end mask=1" },
+  { "SigLIP of Hugging Face",
+    siglip_huggingface,
+    "x",
+    { "{\"model_type\":\"siglip\",\"text_config\":{\"model_type\":\"siglip_text_model\"},\"vision_"
+      "config\":{"
+      "\"num_attention_heads\":4}}",
+      "{\"do_normalize\":true,\"do_rescale\":true,\"do_resize\":true,\"image_mean\":[0.5,0.5,0.5],"
+      "\"image_std\":[0.5,0.5,0.5],\"resample\":3,\"rescale_factor\":0.00392156862745098,\"size\":{"
+      "\"height\":24,\"width\":24}}" },
+    HUGGINGFACE,
+    0,
+    "R=24 heads=4 act=gelu_tanh eps=1e-06 pool=2 heads=2 act=gelu_tanh eps=1e-06 end=0 rows=last "
+    "mask=0 "
+    "bias=1 mode=1 mean=0.5 sigmoid=1" },
   { "openclip, the first row, causal",
     vit_text,
     "x",
@@ -803,13 +899,23 @@ static const Case cases[] = {
   { "model type",
     vit_text,
     "x",
-    { "{\"model_type\":\"siglip\",\"vision_config\":{}}" },
+    { "{\"model_type\":\"siglip2\",\"vision_config\":{}}" },
     HUGGINGFACE,
     0,
     0,
     { 0 },
     CLIP_ERROR_UNSUPPORTED,
-    "model_type is \"siglip\"" },
+    "model_type is \"siglip2\"" },
+  { "SigLIP's configuration for another model",
+    vit_text,
+    "x",
+    { "{\"model_type\":\"siglip\",\"vision_config\":{}}" },
+    HUGGINGFACE,
+    0,
+    0,
+    { 0 },
+    CLIP_ERROR_CONFIG,
+    "the attention pooling is 1, expected 0 as the tensors have it" },
   { "pooling",
     vit_text,
     "x",
@@ -989,16 +1095,35 @@ test_tensors (void)
         TEXT },
       CLIP_ERROR_UNSUPPORTED,
       "over 12 positions" },
-    { "SigLIP", { VIT, TEXT, { "logit_bias", 0 } }, CLIP_ERROR_UNSUPPORTED, "sigmoid" },
-    { "LayerScale",
-      { VIT, TEXT, { "visual.transformer.resblocks.0.ls_1.gamma", 1, { 1 } } },
-      CLIP_ERROR_UNSUPPORTED,
-      "LayerScale" },
     { "CoCa", { VIT, TEXT, { "text.cls_emb", 1, { 1 } } }, CLIP_ERROR_UNSUPPORTED, "CoCa" },
     { "timm ViT",
       { { "visual.trunk.cls_token", 1, { 1 } }, TEXT },
       CLIP_ERROR_UNSUPPORTED,
-      "not EfficientNet-Lite" },
+      "a timm ViT with a class token" },
+    { "timm ViT without attention pooling",
+      { { "visual.trunk.pos_embed", 3, { 1, 9, 128 } },
+        { "visual.trunk.patch_embed.proj.weight", 4, { 128, 3, 8, 8 } },
+        { "visual.trunk.blocks.0.mlp.fc1.weight", 2, { 8, 8 } },
+        { "visual.proj", 2, { 128, 32 } },
+        TEXT },
+      CLIP_ERROR_UNSUPPORTED,
+      "a ViT without a class token and without attention pooling" },
+    { "another timm model",
+      { { "visual.trunk.stem.weight", 1, { 1 } }, TEXT },
+      CLIP_ERROR_UNSUPPORTED,
+      "neither SigLIP nor EfficientNet-Lite" },
+    { "SigLIP with a projection",
+      { SIGLIP, SIGLIP_TEXT, { "visual.head.proj.weight", 2, { 32, 128 } } },
+      CLIP_ERROR_UNSUPPORTED,
+      "attention pooling with a projection" },
+    { "not a square of patches without class token",
+      { { "visual.trunk.pos_embed", 3, { 1, 10, 128 } },
+        { "visual.trunk.patch_embed.proj.weight", 4, { 128, 3, 8, 8 } },
+        { "visual.trunk.blocks.0.mlp.fc1.weight", 2, { 8, 8 } },
+        { "visual.trunk.attn_pool.latent", 3, { 1, 1, 128 } },
+        TEXT },
+      CLIP_ERROR_UNSUPPORTED,
+      "has 10 positions" },
     { "no image tower",
       { { "visual.x", 1, { 1 } }, TEXT },
       CLIP_ERROR_UNSUPPORTED,

@@ -166,6 +166,19 @@ ref_attention (const double *q, const double *k, const double *v, int tokens, in
   return y;
 }
 
+/* LayerScale: y[rows, C] is multiplied by gamma[C] where there is one. */
+static inline void
+ref_scale (const RandomModel *model, double *y, int rows, int width, const char *block,
+           const char *layer)
+{
+  g_autofree char *name = g_strconcat (block, layer, ".gamma", NULL);
+  if (!ref_find (model, name))
+    return;
+  g_autofree double *gamma = ref_tensor (model, "%s", name);
+  for (int i = 0; i < rows * width; i++)
+    y[i] *= gamma[i % width];
+}
+
 /* CLIP's block, x[tokens, C] in place. */
 static inline void
 ref_block (const RandomModel *model, double *x, int tokens, const char *prefix, int index,
@@ -182,6 +195,7 @@ ref_block (const RandomModel *model, double *x, int tokens, const char *prefix, 
   g_autofree double *attended = ref_attention (q, k, v, tokens, tokens, width, heads, causal);
   g_autofree double *out =
       ref_linear (model, attended, tokens, width, width, block, "attn.out_proj");
+  ref_scale (model, out, tokens, width, block, "ls_1");
   ref_add (x, out, tokens * width);
   g_autofree double *normed2 = ref_norm (model, x, tokens, width, 1e-5, block, "ln_2");
   g_autofree double *hidden =
@@ -189,6 +203,7 @@ ref_block (const RandomModel *model, double *x, int tokens, const char *prefix, 
   ref_activate (hidden, tokens * mlp_width, activation);
   g_autofree double *proj =
       ref_linear (model, hidden, tokens, width, mlp_width, block, "mlp.c_proj");
+  ref_scale (model, proj, tokens, width, block, "ls_2");
   ref_add (x, proj, tokens * width);
 }
 
@@ -199,9 +214,12 @@ ref_vit (const RandomModel *model, const float *pixels, const ClipConfig *config
   const int grid = c->image_size / c->patch_size, tokens = grid * grid + 1, width = c->width,
             p = c->patch_size;
   g_autofree double *conv = ref_tensor (model, "visual.conv1.weight");
+  g_autofree double *bias = c->patch_bias ? ref_tensor (model, "visual.conv1.bias") : NULL;
   g_autofree double *class = ref_tensor (model, "visual.class_embedding");
   g_autofree double *x = ref_tensor (model, "visual.positional_embedding");
   ref_add (x, class, width);
+  for (int t = 1; t < tokens && bias; t++)
+    ref_add (x + t * width, bias, width);
   for (int t = 1; t < tokens; t++)
     for (int o = 0; o < width; o++)
       for (int i = 0; i < 3 * p * p; i++) {

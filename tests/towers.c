@@ -204,7 +204,8 @@ typedef struct {
 
 /* Sizes that are no multiple of anything; head size 12. */
 #define SMALL_VIT VIT (FALSE, CLIP_POOL_TOKEN, FALSE)
-#define VIT(no_ln_pre_, pool_, norm_after_pool_)                                                   \
+#define PATCH_BIAS VIT (FALSE, CLIP_POOL_TOKEN, FALSE, .patch_bias = TRUE)
+#define VIT(no_ln_pre_, pool_, norm_after_pool_, ...)                                              \
   {                                                                                                \
     .embed_dim = 21, .image = {                                                                    \
       .kind = CLIP_IMAGE_VIT,                                                                      \
@@ -218,7 +219,8 @@ typedef struct {
       .norm_epsilon = 1e-5f,                                                                       \
       .no_ln_pre = no_ln_pre_,                                                                     \
       .pool = pool_,                                                                               \
-      .norm_after_pool = norm_after_pool_                                                          \
+      .norm_after_pool = norm_after_pool_,                                                         \
+      __VA_ARGS__                                                                                  \
     }                                                                                              \
   }
 #define TEXT(end) TEXT_LIKE (end, CLIP_TEXT_POOL_END, FALSE, FALSE, CLIP_ACTIVATION_QUICK_GELU)
@@ -290,6 +292,9 @@ static const RandomCase random_cases[] = {
   { "vit-no-ln-pre", clip_vit_new, CLIP_DTYPE_F32, VIT (TRUE, CLIP_POOL_TOKEN, FALSE) },
   { "vit-average", clip_vit_new, CLIP_DTYPE_F32, VIT (FALSE, CLIP_POOL_AVERAGE, FALSE) },
   { "vit-average-norm-after", clip_vit_new, CLIP_DTYPE_F16, VIT (TRUE, CLIP_POOL_AVERAGE, TRUE) },
+  { "vit-layer-scale", clip_vit_new, CLIP_DTYPE_I8, SMALL_VIT },
+  { "vit-patch-bias", clip_vit_new, CLIP_DTYPE_F32, PATCH_BIAS },
+  { "text-layer-scale", clip_text_new, CLIP_DTYPE_F16, SMALL_TEXT },
   { "text-f32", clip_text_new, CLIP_DTYPE_F32, SMALL_TEXT },
   { "text-f16", clip_text_new, CLIP_DTYPE_F16, SMALL_TEXT },
   { "text-i8", clip_text_new, CLIP_DTYPE_I8, SMALL_TEXT },
@@ -339,6 +344,14 @@ fill_model (RandomModel *model, const RandomCase *c)
   else
     random_bert (model, c->dtype, text->vocab_size, text->context_length, text->width, text->layers,
                  text->mlp_width, 44, embed_dim);
+  if (image->patch_bias)
+    random_vector (model, 0, 0.5f, "visual.conv1.bias", image->width);
+  for (int i = 0; i < image->layers + text->layers && strstr (c->name, "layer-scale"); i++)
+    for (int layer = 1; layer <= 2; layer++) {
+      g_autofree char *name = g_strdup_printf ("%stransformer.resblocks.%d.ls_%d.gamma",
+                                               c->make == clip_vit_new ? "visual." : "", i, layer);
+      random_vector (model, 0.5f, 0.3f, name, MAX (image->width, text->width));
+    }
   if (text->projection_bias)
     random_vector (model, 0, 0.5f, "text_projection.bias", embed_dim);
 }
@@ -428,7 +441,7 @@ test_missing (void)
       /* without its depthwise kernel a stage's second block is not there at all */
       const gboolean optional =
           g_str_has_suffix (name, ".1.conv_dw.weight") ||
-          g_str_equal (name, "visual.head.proj.bias") ||
+          g_str_equal (name, "visual.head.proj.bias") || g_str_has_suffix (name, ".gamma") ||
           (c->config.image.no_ln_pre && g_str_has_prefix (name, "visual.ln_pre."));
       g_array_remove_index (rest.tensors, removed);
       g_autoptr (GError) error = NULL;

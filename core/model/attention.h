@@ -17,8 +17,7 @@ typedef struct {
   const float *k, *v; /* [keys, C] */
   gsize kv_stride;
   const ClipSequences *keys;
-  /* NULL: each sequence's own tokens; else a single query for each sequence, which sees all its
-   * keys */
+  /* FALSE: each sequence's own tokens; else a single query for each sequence, which sees all its keys */
   gboolean one_query;
   gboolean causal;
   int heads, head_size;

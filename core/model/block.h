@@ -51,5 +51,14 @@ void clip_block_pick (ClipSession *session, const ClipBlockWorkspace *workspace,
                       const ClipBlockShape *shape, const ClipBlock *block, float *y, const float *x,
                       const ClipSequences *sequences, const int *picked);
 
+/* Attention pooling (SigLIP's MAP head), a block for a learned query instead of tokens; norm1 is not there.
+ *   y = out (MHA (probe, x));       y += proj (act (fc (norm2 (y)))) */
+ClipBlock clip_block_pool_bind (ClipWeights *weights, const ClipBlockShape *shape,
+                                const char *prefix);
+/* y[B, C] of x[rows, C]; @probe: [C] */
+void clip_block_pool (ClipSession *session, const ClipBlockWorkspace *workspace,
+                      const ClipBlockShape *shape, const ClipBlock *block, float *y, const float *x,
+                      const float *probe, const ClipSequences *sequences);
+
 /* clip_linear_pack () for all layers of a block. */
 void clip_block_pack (ClipWeights *weights, ClipBlock *block);

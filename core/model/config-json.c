@@ -101,10 +101,14 @@ add_vision (JsonBuilder *builder, const ClipImageConfig *image)
     add_int (builder, "head_width", image->width / image->heads);
     json_builder_set_member_name (builder, "mlp_ratio");
     json_builder_add_double_value (builder, (double) image->mlp_width / image->width);
-    add_flag (builder, "no_ln_pre", image->no_ln_pre);
+    add_flag (builder, "no_ln_pre", image->no_ln_pre && image->pool != CLIP_POOL_MAP);
     add_flag (builder, "final_ln_after_pool", image->norm_after_pool);
     if (image->pool == CLIP_POOL_AVERAGE)
       add_string (builder, "pool_type", "avg");
+    if (image->pool == CLIP_POOL_MAP) {
+      add_string (builder, "timm_pool", "map");
+      add_string (builder, "timm_proj", "none");
+    }
     add_approximation (builder, image->activation);
     add_epsilon (builder, image->norm_epsilon);
     break;
@@ -192,6 +196,10 @@ clip_config_to_json (const ClipConfig *config)
   add_int (builder, "embed_dim", config->embed_dim);
   json_builder_set_member_name (builder, "quick_gelu");
   json_builder_add_boolean_value (builder, activation == CLIP_ACTIVATION_QUICK_GELU);
+  if (config->sigmoid) {
+    json_builder_set_member_name (builder, "init_logit_bias");
+    json_builder_add_double_value (builder, decimal (config->logit_bias));
+  }
   add_vision (builder, &config->image);
   add_text (builder, &config->text);
   json_builder_end_object (builder);

@@ -15,8 +15,8 @@
 #include <string.h>
 
 #define SUPPORTED                                                                                  \
-  "supported are ViT (class token), ModifiedResNet and EfficientNet-Lite image towers, "           \
-  "CLIP and BERT text towers, softmax scores"
+  "supported are ViT, SigLIP, ModifiedResNet and EfficientNet-Lite image towers, "                 \
+  "CLIP, SigLIP and BERT text towers"
 
 const char *
 clip_activation_name (ClipActivation activation)
@@ -31,16 +31,14 @@ clip_activation_name (ClipActivation activation)
 static const struct {
   const char *prefix, *what;
 } strangers[] = {
-  { "logit_bias", "sigmoid scores (SigLIP)" },
-  { "visual.attn_pool", "attentional pooling" },
-  { "visual.trunk.attn_pool", "attentional pooling (SigLIP)" },
-  { "vision_model.head.", "attentional pooling (SigLIP)" },
-  { "visual.transformer.resblocks.0.ls_1.", "LayerScale" },
-  { "transformer.resblocks.0.ls_1.", "LayerScale" },
-  { "text.transformer.resblocks.0.ls_1.", "LayerScale" },
+  { "visual.attn_pool", "attentional pooling (CoCa)" },
+  { "visual.trunk.cls_token", "a timm ViT with a class token" },
+  { "visual.trunk.reg_token", "a timm ViT with registers" },
+  { "visual.trunk.norm_pre.", "a timm ViT with a norm before its blocks" },
+  { "visual.trunk.fc_norm.", "a timm ViT that pools by the average" },
+  { "visual.trunk.blocks.0.attn.q_norm.", "norms inside attention" },
+  { "visual.trunk.attn_pool.q_norm.", "norms inside attention" },
   { "visual.transformer.resblocks.0.attn.ln_", "norms inside attention" },
-  { "visual.conv1.bias", "a patch embedding with bias" },
-  { "vision_model.embeddings.patch_embedding.bias", "a patch embedding with bias" },
   { "visual.patchnorm_pre_ln.", "patch norms" },
   { "visual.trunk.blocks.0.0.se.", "squeeze-and-excitation (EfficientNet-B, MobileNetV3)" },
   { "text.proj.0.bias", "a text projection with bias" },
@@ -102,10 +100,20 @@ has (const ClipWeights *weights, const char *name)
   return clip_weights_shape (weights, shape, "%s", name);
 }
 
+/* [T, C], or [1, T, C] as timm has it. */
+static int
+count_positions (ClipWeights *weights)
+{
+  static const char name[] = "visual.positional_embedding";
+  gint64 shape[4];
+  const gboolean found = clip_weights_shape (weights, shape, name);
+  return dimension (weights, name, found && shape[0] == 1 && shape[2] > 1 ? 1 : 0);
+}
+
 static gboolean
 measure_vit (ClipConfig *config, ClipWeights *weights)
 {
-  const int tokens = dimension (weights, "visual.positional_embedding", 0);
+  const int tokens = count_positions (weights);
   const int channels = dimension (weights, "visual.conv1.weight", 1);
   const int patch_height = dimension (weights, "visual.conv1.weight", 2);
   ClipImageConfig *image = &config->image;
@@ -114,22 +122,36 @@ measure_vit (ClipConfig *config, ClipWeights *weights)
   image->patch_size = dimension (weights, "visual.conv1.weight", 3);
   image->layers = clip_weights_count (weights, "visual.transformer.resblocks.%d.attn.q.weight");
   image->mlp_width = dimension (weights, "visual.transformer.resblocks.0.mlp.c_fc.weight", 0);
-  image->norm_epsilon = 1e-5f;
-  config->embed_dim = dimension (weights, "visual.proj", 0);
+  image->pool = has (weights, "visual.map.probe") ? CLIP_POOL_MAP : CLIP_POOL_TOKEN;
+  image->norm_epsilon = image->pool == CLIP_POOL_MAP ? 1e-6f : 1e-5f;
+  image->no_ln_pre = !has (weights, "visual.ln_pre.weight");
+  image->no_class_token = !has (weights, "visual.class_embedding");
+  image->no_projection = image->pool == CLIP_POOL_MAP && !has (weights, "visual.proj");
+  image->patch_bias = has (weights, "visual.conv1.bias");
+  config->embed_dim = image->no_projection ? image->width : dimension (weights, "visual.proj", 0);
   if (!clip_weights_ok (weights, NULL))
     return FALSE;
 
-  const int grid = (int) round (sqrt (tokens - 1));
-  if (channels != 3 || patch_height != image->patch_size || grid < 1 || grid * grid != tokens - 1 ||
+  if (image->no_class_token != (image->pool == CLIP_POOL_MAP) ||
+      (image->no_projection && has (weights, "visual.head.proj.weight"))) {
+    clip_weights_fail (weights, CLIP_ERROR_UNSUPPORTED,
+                       "has a ViT %s a class token %s attention pooling%s, supported are a class "
+                       "token, or else attention pooling without a projection as in SigLIP",
+                       image->no_class_token ? "without" : "with",
+                       image->pool == CLIP_POOL_MAP ? "and with" : "and without",
+                       image->no_projection ? " with a projection" : "");
+    return FALSE;
+  }
+  const int patches = tokens - !image->no_class_token, grid = (int) round (sqrt (patches));
+  if (channels != 3 || patch_height != image->patch_size || grid < 1 || grid * grid != patches ||
       image->patch_size > 1024 || grid * image->patch_size > 32768) {
     clip_weights_fail (weights, CLIP_ERROR_UNSUPPORTED,
                        "has %d positions for patches of %d×%d×%d, supported are square patches of "
-                       "3 colours in a square, and "
-                       "a class token",
-                       tokens, channels, patch_height, image->patch_size);
+                       "3 colours in a square%s",
+                       tokens, channels, patch_height, image->patch_size,
+                       image->no_class_token ? "" : ", and a class token");
     return FALSE;
   }
-  image->no_ln_pre = !has (weights, "visual.ln_pre.weight");
   image->image_size = grid * image->patch_size;
   return TRUE;
 }
@@ -248,7 +270,7 @@ static gboolean
 measure (ClipConfig *config, ClipWeights *weights)
 {
   const ClipCheckpoint *checkpoint = clip_weights_get_checkpoint (weights);
-  if (has (weights, "visual.class_embedding")) {
+  if (has (weights, "visual.class_embedding") || has (weights, "visual.positional_embedding")) {
     if (!measure_vit (config, weights))
       return FALSE;
   } else if (has (weights, "visual.layer1.0.conv1.weight")) {
@@ -259,10 +281,11 @@ measure (ClipConfig *config, ClipWeights *weights)
       return FALSE;
   } else {
     const char *trunk = find_prefix (checkpoint, "visual.trunk.");
-    clip_weights_fail (weights, CLIP_ERROR_UNSUPPORTED, "has %s%s, " SUPPORTED,
-                       trunk ? "a timm image tower that is not EfficientNet-Lite, with tensor "
-                             : "no known image tower",
-                       trunk ? trunk : "");
+    clip_weights_fail (
+        weights, CLIP_ERROR_UNSUPPORTED, "has %s%s, " SUPPORTED,
+        trunk ? "a timm image tower that is neither SigLIP nor EfficientNet-Lite, with tensor "
+              : "no known image tower",
+        trunk ? trunk : "");
     return FALSE;
   }
 
@@ -292,6 +315,17 @@ measure (ClipConfig *config, ClipWeights *weights)
 
 /* ---------------------------------------------------------------------------------- sources */
 
+/* The tensors tell a ViT's patches; SigLIP's pictures may be a few pixels larger, which it does not look at: 384 for 27·14. */
+static int
+picture_size (const ClipConfig *config, int said)
+{
+  const ClipImageConfig *image = &config->image;
+  const gboolean fits = image->kind == CLIP_IMAGE_VIT && image->no_class_token &&
+                        said != CLIP_UNSAID &&
+                        said / image->patch_size == image->image_size / image->patch_size;
+  return fits ? said : image->image_size;
+}
+
 /* What tensors tell, a source can only repeat. */
 static gboolean
 check_agreement (const ClipSaid *said, const ClipConfig *config, const char *what, GError **error)
@@ -306,11 +340,14 @@ check_agreement (const ClipSaid *said, const ClipConfig *config, const char *wha
     int found;
   } rows[] = {
     { CLIP_SAYS_EMBED_DIM, "embedding length", TRUE, config->embed_dim },
-    { CLIP_SAYS_IMAGE_SIZE, "image size", vit || resnet, image->image_size },
-    { CLIP_SAYS_PREPROCESS_SIZE, "image size for preprocessing", vit || resnet, image->image_size },
+    { CLIP_SAYS_IMAGE_SIZE, "image size", vit || resnet,
+      picture_size (config, said->n[CLIP_SAYS_IMAGE_SIZE]) },
+    { CLIP_SAYS_PREPROCESS_SIZE, "image size for preprocessing", vit || resnet,
+      picture_size (config, said->n[CLIP_SAYS_PREPROCESS_SIZE]) },
     { CLIP_SAYS_PATCH_SIZE, "patch size", vit, image->patch_size },
     { CLIP_SAYS_IMAGE_WIDTH, "image width", vit || resnet, image->width },
     { CLIP_SAYS_NO_LN_PRE, "no_ln_pre", vit, image->no_ln_pre },
+    { CLIP_SAYS_MAP_HEAD, "attention pooling", vit, image->pool == CLIP_POOL_MAP },
     { CLIP_SAYS_IMAGE_LAYERS, "number of image layers", vit || resnet, image->layers },
     { CLIP_SAYS_IMAGE_STAGE_1, "number of blocks in stage 1", vit || resnet, image->stages[0] },
     { CLIP_SAYS_IMAGE_STAGE_2, "number of blocks in stage 2", vit || resnet, image->stages[1] },
@@ -441,13 +478,15 @@ apply_sizes (ClipConfig *config, const ClipWeights *weights, const ClipSaid *sai
 {
   ClipImageConfig *image = &config->image;
   ClipTextConfig *text = &config->text;
-  image->pool = said->n[CLIP_SAYS_POOL] == CLIP_POOL_AVERAGE ? CLIP_POOL_AVERAGE : CLIP_POOL_TOKEN;
+  const int size = said->n[CLIP_SAYS_IMAGE_SIZE], pixels = said->n[CLIP_SAYS_PREPROCESS_SIZE];
+  if (image->pool != CLIP_POOL_MAP && said->n[CLIP_SAYS_POOL] == CLIP_POOL_AVERAGE)
+    image->pool = CLIP_POOL_AVERAGE;
   image->norm_after_pool = said->n[CLIP_SAYS_NORM_AFTER_POOL] == 1;
+  if (size != CLIP_UNSAID && pixels != CLIP_UNSAID && size != pixels)
+    return clip_fail (error, CLIP_ERROR_CONFIG,
+                      "%s: the image size is %d, but pictures are made %d", what, size, pixels);
+  image->image_size = picture_size (config, size != CLIP_UNSAID ? size : pixels);
   if (image->kind == CLIP_IMAGE_EFFICIENTNET) {
-    const int size = said->n[CLIP_SAYS_IMAGE_SIZE], pixels = said->n[CLIP_SAYS_PREPROCESS_SIZE];
-    if (size != CLIP_UNSAID && pixels != CLIP_UNSAID && size != pixels)
-      return clip_fail (error, CLIP_ERROR_CONFIG,
-                        "%s: the image size is %d, but pictures are made %d", what, size, pixels);
     image->image_size = size != CLIP_UNSAID ? size : pixels;
     if (image->image_size == CLIP_UNSAID) {
       image->image_size = 224;
@@ -512,12 +551,15 @@ static gboolean
 read_logit_scale (ClipConfig *config, ClipWeights *weights, const char *what, GPtrArray *warnings,
                   GError **error)
 {
-  const float *logarithm = clip_weights_vector_optional (weights, 1, "logit_scale");
+  const float *logarithm = clip_weights_vector_optional (weights, 1, "logit_scale"),
+              *bias = clip_weights_vector_optional (weights, 1, "logit_bias");
   if (!clip_weights_ok (weights, error))
     return FALSE;
   if (!logarithm)
     warn (warnings, "no tensor logit_scale: 100 assumed");
   config->logit_scale = logarithm ? expf (*logarithm) : 100;
+  config->sigmoid = bias != NULL;
+  config->logit_bias = bias ? *bias : 0;
   return (config->logit_scale > 0 && config->logit_scale < 1e6f) ||
          clip_fail (error, CLIP_ERROR_TENSOR,
                     "%s: logit_scale is %g, expected the logarithm of 0 to 10^6", what, *logarithm);

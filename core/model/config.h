@@ -14,7 +14,11 @@ typedef enum {
 const char *clip_activation_name (ClipActivation activation);
 
 typedef enum { CLIP_IMAGE_VIT, CLIP_IMAGE_EFFICIENTNET, CLIP_IMAGE_RESNET } ClipImageKind;
-typedef enum { CLIP_POOL_TOKEN, CLIP_POOL_AVERAGE } ClipPool; /* the class token; the mean of the patches */
+typedef enum {
+  CLIP_POOL_TOKEN,   /* the class token */
+  CLIP_POOL_AVERAGE, /* the mean of the patches */
+  CLIP_POOL_MAP,     /* a learned query attends to the patches (SigLIP's "multi-head attention pooling") */
+} ClipPool;
 typedef enum { CLIP_TEXT_CLIP, CLIP_TEXT_BERT } ClipTextKind;
 typedef enum { CLIP_TEXT_POOL_END, CLIP_TEXT_POOL_FIRST, CLIP_TEXT_POOL_LAST } ClipTextPool; /* which row is the text's */
 
@@ -30,6 +34,8 @@ typedef struct {
   gboolean no_ln_pre;          /* ViT */
   ClipPool pool;               /* ViT */
   gboolean norm_after_pool;    /* ViT: ln_post; otherwise before, which is the same for a token */
+  gboolean no_class_token, no_projection; /* ViT: with CLIP_POOL_MAP */
+  gboolean patch_bias;         /* ViT: conv1 has one */
 } ClipImageConfig;
 
 typedef struct {
@@ -48,6 +54,8 @@ typedef struct {
 typedef struct {
   int embed_dim; /* E */
   float logit_scale; /* exp of the stored one */
+  gboolean sigmoid;  /* scores are sigmoid (logit_scale · cos + logit_bias), otherwise softmax (logit_scale · cos) */
+  float logit_bias;
   ClipImageConfig image;
   ClipTextConfig text;
   ClipPreprocessConfig preprocess;

@@ -40,14 +40,13 @@ static const struct {
   { "*openai*", QUICK, SHORTEST, openai_mean, openai_std },
 };
 
-/* Image towers whose heads are not 64 wide: ViT-H, g, bigG, e. No published tower of these sizes has other heads. */
+/* Image towers whose heads are not 64 wide: ViT-H, g, bigG, e, and SigLIP's largest. No published tower of these sizes has other heads. */
 static const struct {
   int width, layers, heads;
 } towers[] = {
-  { 1280, 32, 16 },
-  { 1408, 40, 16 },
-  { 1664, 48, 16 },
-  { 1792, 56, 16 },
+  { 1280, 32, 16 }, { 1408, 40, 16 }, { 1664, 48, 16 },
+  { 1792, 56, 16 }, { 1152, 27, 16 }, /* SigLIP: so400m, giant-opt */
+  { 1536, 40, 16 },
 };
 
 /* A directory deep in a path says nothing of the model; two names do: "laion/CLIP-ViT-B-32…/open_clip_model.safetensors". */
@@ -62,6 +61,26 @@ normalise (const char *path)
   }
   char *name = g_ascii_strdown (start, -1);
   return g_strdelimit (name, "_. /", '-');
+}
+
+/* All of SigLIP, which is known by its pooling. */
+static void
+add_siglip (ClipSaid *said, const char *naming, const ClipConfig *config)
+{
+  said->n[CLIP_SAYS_IMAGE_ACTIVATION] = said->n[CLIP_SAYS_TEXT_ACTIVATION] =
+      g_str_equal (naming, "huggingface") ? CLIP_ACTIVATION_GELU_TANH : GELU;
+  said->n[CLIP_SAYS_FILTER] = CLIP_FILTER_BICUBIC;
+  said->n[CLIP_SAYS_RESIZE_MODE] = SQUASH;
+  said->n[CLIP_SAYS_IMAGE_HEAD_WIDTH] = 64;
+  memcpy (said->mean, half, sizeof half);
+  memcpy (said->std, half, sizeof half);
+  if (config->text.kind != CLIP_TEXT_CLIP)
+    return;
+  said->n[CLIP_SAYS_NO_CAUSAL_MASK] = TRUE;
+  said->n[CLIP_SAYS_TEXT_POOL] = CLIP_TEXT_POOL_LAST;
+  said->text_epsilon = 1e-6f;
+  if (config->text.width == 1152)
+    said->n[CLIP_SAYS_TEXT_HEADS] = 16;
 }
 
 void
@@ -80,6 +99,8 @@ clip_said_known (ClipSaid *said, const char *name, const char *naming, const Cli
     memcpy (said->std, names[i].std, sizeof said->std);
     break;
   }
+  if (config->image.pool == CLIP_POOL_MAP)
+    add_siglip (said, naming, config);
   for (guint i = 0; i < G_N_ELEMENTS (towers); i++) {
     if (config->image.width == towers[i].width && config->image.layers == towers[i].layers)
       said->n[CLIP_SAYS_IMAGE_HEADS] = towers[i].heads;

@@ -14,6 +14,7 @@
 #include "core/text/tokens.h"
 
 #include <glib/gstdio.h>
+#include <math.h>
 #include <string.h>
 
 struct _ClipModel {
@@ -202,6 +203,7 @@ fill_info (ClipModel *model, const ClipStored *stored)
     .context_length = config->text.context_length,
     .vocab_size = config->text.vocab_size,
     .logit_scale = config->logit_scale,
+    .logit_bias = config->sigmoid ? config->logit_bias : NAN,
     .image = { model->image->kind, clip_activation_name (config->image.activation),
                config->image.width, config->image.layers, config->image.heads,
                config->image.patch_size, count.image },

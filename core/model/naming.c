@@ -11,13 +11,14 @@
  * @from, the first whose result is in the file is meant. */
 typedef struct {
   const char *from, *to;
-  gboolean transposed;
-} Beginning;
+  int part, parts; /* of what is stored; parts 0: all of it */
+} Inside;
 
 typedef struct {
   const char *from, *to;
-  int third;
-} Inside;
+  gboolean transposed;
+  const Inside *insides; /* NULL: the scheme's */
+} Beginning;
 
 struct _ClipNaming {
   const char *name;
@@ -27,7 +28,29 @@ struct _ClipNaming {
 };
 
 /* OpenAI's and OpenCLIP's. The latter puts the text tower behind "text." in models with
- * `custom_text`, where the projection may also be a Linear layer, which is stored as [out, in]. */
+ * `custom_text`, where the projection may also be a Linear layer, which is stored as [out, in]; its SigLIP has an image tower
+ * of timm, behind "visual.trunk.". */
+static const Inside timm_insides[] = {
+  { ".ln_1.", ".norm1." },
+  { ".ln_2.", ".norm2." },
+  { ".ls_1.", ".ls1." },
+  { ".ls_2.", ".ls2." },
+  { ".attn.q.", ".attn.qkv.", 0, 3 },
+  { ".attn.k.", ".attn.qkv.", 1, 3 },
+  { ".attn.v.", ".attn.qkv.", 2, 3 },
+  { ".attn.out_proj.", ".attn.proj." },
+  { ".mlp.c_fc.", ".mlp.fc1." },
+  { ".mlp.c_proj.", ".mlp.fc2." },
+  { 0 },
+};
+
+static const Inside timm_pool_insides[] = {
+  { "probe", "latent" },         { "attn.q.", "q." },
+  { "attn.k.", "kv.", 0, 2 },    { "attn.v.", "kv.", 1, 2 },
+  { "attn.out_proj.", "proj." }, { "mlp.c_fc.", "mlp.fc1." },
+  { "mlp.c_proj.", "mlp.fc2." }, { 0 },
+};
+
 static const Beginning openclip_beginnings[] = {
   { "visual.proj", "visual.proj", TRUE },
   { "text_projection", "text_projection", TRUE },
@@ -40,16 +63,36 @@ static const Beginning openclip_beginnings[] = {
   { "token_embedding.", "text.token_embedding." },
   { "transformer.", "text.transformer." },
   { "ln_final.", "text.ln_final." },
+  { "visual.conv1.", "visual.trunk.patch_embed.proj." },
+  { "visual.positional_embedding", "visual.trunk.pos_embed" },
+  { "visual.transformer.resblocks.", "visual.trunk.blocks.", .insides = timm_insides },
+  { "visual.ln_post.", "visual.trunk.norm." },
+  { "visual.map.", "visual.trunk.attn_pool.", .insides = timm_pool_insides },
   { 0 },
 };
 
 static const Inside openclip_insides[] = {
-  { ".attn.q.weight", ".attn.in_proj_weight", 1 },
-  { ".attn.q.bias", ".attn.in_proj_bias", 1 },
-  { ".attn.k.weight", ".attn.in_proj_weight", 2 },
-  { ".attn.k.bias", ".attn.in_proj_bias", 2 },
-  { ".attn.v.weight", ".attn.in_proj_weight", 3 },
-  { ".attn.v.bias", ".attn.in_proj_bias", 3 },
+  { ".attn.q.weight", ".attn.in_proj_weight", 0, 3 },
+  { ".attn.q.bias", ".attn.in_proj_bias", 0, 3 },
+  { ".attn.k.weight", ".attn.in_proj_weight", 1, 3 },
+  { ".attn.k.bias", ".attn.in_proj_bias", 1, 3 },
+  { ".attn.v.weight", ".attn.in_proj_weight", 2, 3 },
+  { ".attn.v.bias", ".attn.in_proj_bias", 2, 3 },
+  { 0 },
+};
+
+/* CLIPModel's and SiglipModel's. */
+static const Inside huggingface_pool_insides[] = {
+  { "attn.q.weight", "attention.in_proj_weight", 0, 3 },
+  { "attn.q.bias", "attention.in_proj_bias", 0, 3 },
+  { "attn.k.weight", "attention.in_proj_weight", 1, 3 },
+  { "attn.k.bias", "attention.in_proj_bias", 1, 3 },
+  { "attn.v.weight", "attention.in_proj_weight", 2, 3 },
+  { "attn.v.bias", "attention.in_proj_bias", 2, 3 },
+  { "attn.out_proj.", "attention.out_proj." },
+  { "norm.", "layernorm." },
+  { "mlp.c_fc.", "mlp.fc1." },
+  { "mlp.c_proj.", "mlp.fc2." },
   { 0 },
 };
 
@@ -66,6 +109,9 @@ static const Beginning huggingface_beginnings[] = {
   { "transformer.resblocks.", "text_model.encoder.layers." },
   { "ln_final.", "text_model.final_layer_norm." },
   { "text_projection", "text_projection.weight" },
+  { "text_projection", "text_model.head.weight" },
+  { "text_projection.bias", "text_model.head.bias" },
+  { "visual.map.", "vision_model.head.", .insides = huggingface_pool_insides },
   { "", "" },
   { 0 },
 };
@@ -155,14 +201,17 @@ fits (const Beginning *row, const char *name)
 }
 
 static char *
-rewrite (const ClipNaming *naming, const Beginning *row, const char *name, int *third)
+rewrite (const ClipNaming *naming, const Beginning *row, const char *name, ClipNamed *found)
 {
   const char *rest = name + strlen (row->from);
-  *third = 0;
-  for (const Inside *inside = naming->insides; inside->from; inside++) {
+  found->part = 0;
+  found->parts = 1;
+  for (const Inside *inside = row->insides ? row->insides : naming->insides; inside->from;
+       inside++) {
     const char *place = strstr (rest, inside->from);
     if (place) {
-      *third = inside->third;
+      found->part = inside->part;
+      found->parts = MAX (inside->parts, 1);
       return g_strdup_printf ("%s%.*s%s%s", row->to, (int) (place - rest), rest, inside->to,
                               place + strlen (inside->from));
     }
@@ -179,7 +228,7 @@ clip_naming_find (const ClipNaming *naming, const ClipCheckpoint *checkpoint, co
   for (const Beginning *row = naming->beginnings; row->from && !found.tensor; row++) {
     if (!fits (row, name))
       continue;
-    g_autofree char *stored = rewrite (naming, row, name, &found.third);
+    g_autofree char *stored = rewrite (naming, row, name, &found);
     found.transposed = row->transposed;
     found.tensor = clip_checkpoint_find (checkpoint, stored);
     if (!first)

@@ -8,7 +8,8 @@ typedef struct _ClipNaming ClipNaming;
 
 /* NULL with CLIP_ERROR_UNSUPPORTED where no tensor looks like one of a CLIP model. */
 const ClipNaming *clip_naming_recognise (const ClipCheckpoint *checkpoint, GError **error);
-const char *clip_naming_name (const ClipNaming *naming); /* "openai", "openclip", "huggingface", "clip.cpp" */
+const char *
+clip_naming_name (const ClipNaming *naming); /* "openai", "openclip", "huggingface", "clip.cpp" */
 
 /* What OpenCLIP calls the tensor that this scheme calls @stored, with q, k and v as weights.h has them; another name stays as it is.
  * g_free () */
@@ -19,7 +20,8 @@ gboolean clip_naming_is_openclip (const ClipNaming *naming);
 typedef struct {
   const ClipTensor *tensor; /* NULL: absent */
   gboolean transposed;      /* stored as [in, out] */
-  int third;                /* 1, 2, 3: the first, second, last third of its rows (q, k, v); 0: all */
+  int part,
+      parts; /* which of how many equal parts of its rows, from 0 on (q, k, v: 3 of them); all: 0 of 1 */
 } ClipNamed;
 
 /* @tried: (out) (nullable) (transfer full): the name in the file that was looked for first. */

@@ -54,7 +54,7 @@ typedef struct {
 } Fraction;
 
 typedef struct {
-  const char *word;
+  const char *word; /* may have '*' and '?' */
   int value;
 } Word;
 
@@ -78,8 +78,22 @@ typedef struct {
 static const Word activations[] = {
   { "quick_gelu", CLIP_ACTIVATION_QUICK_GELU },
   { "gelu", CLIP_ACTIVATION_GELU },
+  { "gelu_pytorch_tanh", CLIP_ACTIVATION_GELU_TANH },
   { 0 },
 };
+/* Their activation (EfficientNet-Lite has always the same), as timm defines them: SigLIP was trained with GELU by tanh, but its
+ * first models run with the exact one there. */
+static const Word timm_models[] = {
+  { "tf_efficientnet_lite?", CLIP_ACTIVATION_RELU6 },
+  { "tf_efficientnet_lite?.*", CLIP_ACTIVATION_RELU6 },
+  { "vit_base_patch32_siglip_*", CLIP_ACTIVATION_GELU_TANH },
+  { "vit_large_patch16_siglip_512*", CLIP_ACTIVATION_GELU_TANH },
+  { "vit_so400m_patch16_siglip_*", CLIP_ACTIVATION_GELU_TANH },
+  { "vit_giantopt_patch16_siglip_*", CLIP_ACTIVATION_GELU_TANH },
+  { "vit_*_siglip_*", CLIP_ACTIVATION_GELU },
+  { 0 },
+};
+static const Word timm_pools[] = { { "", FALSE }, { "avg", FALSE }, { "map", TRUE }, { 0 } };
 static const Word pools[] = { { "tok", CLIP_POOL_TOKEN }, { "avg", CLIP_POOL_AVERAGE }, { 0 } };
 /* OpenCLIP gives it to whatever activation there is: PyTorch's GELU is the only one that takes it. */
 static const Word approximations[] = { { "none", CLIP_ACTIVATION_GELU },
@@ -130,6 +144,8 @@ static const Fraction openclip_fractions[] = {
 };
 static const Choice openclip_choices[] = {
   { "model_cfg/vision_cfg", "pool_type", CLIP_SAYS_POOL, pools },
+  { "model_cfg/vision_cfg", "timm_model_name", CLIP_SAYS_IMAGE_ACTIVATION, timm_models },
+  { "model_cfg/vision_cfg", "timm_pool", CLIP_SAYS_MAP_HEAD, timm_pools },
   { "model_cfg/vision_cfg/act_kwargs", "approximate", CLIP_SAYS_IMAGE_ACTIVATION, approximations },
   { "model_cfg/text_cfg", "pool_type", CLIP_SAYS_TEXT_POOL, text_pools },
   { "model_cfg/text_cfg/act_kwargs", "approximate", CLIP_SAYS_TEXT_ACTIVATION, approximations },
@@ -147,11 +163,7 @@ static const Flag openclip_flags[] = {
   { 0 },
 };
 static const Demand openclip_demands[] = {
-  { "model_cfg/vision_cfg",
-    "timm_model_name",
-    { "\"tf_efficientnet_lite?\"", "\"tf_efficientnet_lite?.*\"" } },
-  { "model_cfg/vision_cfg", "timm_pool", { "\"\"", "\"avg\"" } },
-  { "model_cfg/vision_cfg", "timm_proj", { "\"linear\"" } },
+  { "model_cfg/vision_cfg", "timm_proj", { "\"linear\"", "\"none\"" } },
   { "model_cfg/vision_cfg", "attentional_pool", { "false" } },
   { "model_cfg/vision_cfg", "act_kwargs", { "{}", "{\"approximate\":*}" } },
   { "model_cfg/text_cfg", "act_kwargs", { "{}", "{\"approximate\":*}" } },
@@ -207,7 +219,8 @@ static const Choice huggingface_choices[] = {
   { 0 },
 };
 static const Demand huggingface_demands[] = {
-  { "", "model_type", { "\"clip\"" } },
+  { "", "model_type", { "\"clip\"", "\"siglip\"" } },
+  { "vision_config", "vision_use_head", { "true" } },
   { 0 },
 };
 
@@ -317,7 +330,7 @@ read_choices (ClipSaid *said, JsonObject *root, const Choice *rows, const char *
     if (!found)
       continue;
     const Word *word = row->words;
-    while (word->word && !g_str_equal (word->word, found))
+    while (word->word && !g_pattern_match_simple (word->word, found))
       word++;
     if (word->word)
       said->n[row->says] = word->value;
@@ -492,7 +505,8 @@ read_openclip (ClipSaid *said, JsonObject *root, gboolean defaults, const char *
     said->n[CLIP_SAYS_IMAGE_ACTIVATION] = said->n[CLIP_SAYS_TEXT_ACTIVATION] =
         quick_gelu ? CLIP_ACTIVATION_QUICK_GELU : CLIP_ACTIVATION_GELU;
   if (model && defaults) {
-    said->n[CLIP_SAYS_IMAGE_HEAD_WIDTH] = 64;
+    if (!vision || !json_object_has_member (vision, "timm_model_name")) /* its heads are timm's */
+      said->n[CLIP_SAYS_IMAGE_HEAD_WIDTH] = 64;
     said->n[CLIP_SAYS_CONTEXT_LENGTH] = 77;
     said->n[CLIP_SAYS_TEXT_POOL] = CLIP_TEXT_POOL_END;
     said->n[CLIP_SAYS_NO_CAUSAL_MASK] = FALSE;
@@ -518,13 +532,20 @@ static gboolean
 read_huggingface (ClipSaid *said, JsonObject *root, const char *what, GError **refusal,
                   GError **error)
 {
+  const char *type = "clip";
+  if (!clip_json_get_string (root, "model_type", &type, what, error))
+    return FALSE;
+  const gboolean siglip = g_str_equal (type, "siglip");
   said->n[CLIP_SAYS_IMAGE_ACTIVATION] = said->n[CLIP_SAYS_TEXT_ACTIVATION] =
-      CLIP_ACTIVATION_QUICK_GELU;
-  said->image_epsilon = said->text_epsilon = 1e-5f;
+      siglip ? CLIP_ACTIVATION_GELU_TANH : CLIP_ACTIVATION_QUICK_GELU;
+  said->image_epsilon = said->text_epsilon = siglip ? 1e-6f : 1e-5f;
+  said->n[CLIP_SAYS_MAP_HEAD] = said->n[CLIP_SAYS_NO_CAUSAL_MASK] = siglip;
+  said->n[CLIP_SAYS_TEXT_POOL] = siglip ? CLIP_TEXT_POOL_LAST : CLIP_TEXT_POOL_END;
   said->n[CLIP_SAYS_END_TOKEN] = 49407;
   if (!read_numbers (said, root, huggingface_numbers, what, error))
     return FALSE;
-  if (said->n[CLIP_SAYS_END_TOKEN] == 2) /* files written before 2023; the highest id is meant */
+  /* 2 in files written before 2023; the highest id is meant */
+  if (siglip || said->n[CLIP_SAYS_END_TOKEN] == 2)
     said->n[CLIP_SAYS_END_TOKEN] = CLIP_UNSAID;
   return read_fractions (said, root, huggingface_fractions, what, error) &&
          read_choices (said, root, huggingface_choices, what, refusal, error);

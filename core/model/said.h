@@ -20,6 +20,7 @@ typedef enum {
   CLIP_SAYS_TEXT_WIDTH,
   CLIP_SAYS_TEXT_LAYERS,
   CLIP_SAYS_NO_LN_PRE,       /* 0 or 1, ViT */
+  CLIP_SAYS_MAP_HEAD,        /* 0 or 1, ViT: CLIP_POOL_MAP */
   CLIP_SAYS_PROJECTION_BIAS, /* 0 or 1, of the text tower */
   /* Only a source can tell these. */
   CLIP_SAYS_IMAGE_HEADS,
@@ -27,7 +28,7 @@ typedef enum {
   CLIP_SAYS_TEXT_HEADS,
   CLIP_SAYS_IMAGE_ACTIVATION, /* ClipActivation */
   CLIP_SAYS_TEXT_ACTIVATION,
-  CLIP_SAYS_POOL,            /* ClipPool, ViT */
+  CLIP_SAYS_POOL,            /* ClipPool but for CLIP_POOL_MAP, ViT */
   CLIP_SAYS_NORM_AFTER_POOL, /* 0 or 1, ViT */
   CLIP_SAYS_TEXT_POOL,       /* ClipTextPool */
   CLIP_SAYS_NO_CAUSAL_MASK,  /* 0 or 1 */

@@ -3,13 +3,15 @@
  * Image tower: Vision Transformer (Dosovitskiy et al. 2020, as in Radford et al. 2021).
  *
  *   patches = pixels [3, R, R] cut into g×g squares of P×P       [g·g, 3·P·P], g = R / P
- *   x = concat (class, conv1 (patches)) + position               [T, C], T = g·g + 1; conv1 has no bias
+ *   x = concat (class, conv1 (patches)) + position               [T, C], T = g·g + 1
  *   x = ln_pre (x)                                               some do without
  *   x = block (x), for all blocks but the last                   no mask
  *   y = last block (x), the class token's row only               [C]
  *   feature = proj (ln_post (y))                                 [E], no bias
  *
- * or, of a tower that pools by the average: y = mean of the patches' rows of ln_post (last block (x)), or ln_post of that mean.
+ * or, of a tower that pools by the average: y = mean of the patches' rows of ln_post (last block (x)), or ln_post of that mean;
+ * or, of SigLIP's (Zhai et al. 2023), which has no class and no projection: feature = pooling (ln_post (last block (x))), by the
+ * attention of a learned query, E = C. SigLIP's conv1 has a bias. Pixels beyond the last whole patch are not looked at.
  */
 #include "core/model/block.h"
 
@@ -23,16 +25,20 @@ typedef struct {
   ClipTower tower;
   int size, patch, grid; /* R, P, g */
   int tokens;            /* T */
+  int first_patch;       /* 1 behind a class token, else 0 */
   int layers, embed_dim;
   ClipBlockShape shape;
 
   ClipLinear conv1;             /* [C, 3·P·P] */
-  const float *class_embedding; /* [C] */
+  const float *class_embedding; /* [C]; NULL: there is none */
   const float *position;        /* [T, C] */
-  gboolean no_ln_pre, average, norm_after_pool;
+  gboolean no_ln_pre, norm_after_pool;
+  ClipPool pool;
   ClipNorm ln_pre, ln_post;
-  ClipBlock *blocks; /* [layers] */
-  ClipLinear proj;   /* [E, C] */
+  ClipBlock *blocks;  /* [layers] */
+  const float *probe; /* [C]; with CLIP_POOL_MAP */
+  ClipBlock map;
+  ClipLinear proj; /* [E, C]; without data where there is none */
 } Vit;
 
 typedef struct {
@@ -107,16 +113,27 @@ end_with_average (const Vit *vit, ClipSession *session, const Workspace *w,
     norm (vit, session, w->x, &vit->ln_post, batch * vit->tokens);
   for (int b = 0; b < batch; b++)
     clip_mean_rows (session->kernels, w->y + (gsize) b * width,
-                    w->x + ((gsize) b * vit->tokens + 1) * width, vit->tokens - 1, width);
+                    w->x + ((gsize) b * vit->tokens + vit->first_patch) * width,
+                    vit->tokens - vit->first_patch, width);
   if (vit->norm_after_pool)
     norm (vit, session, w->y, &vit->ln_post, batch);
 }
 
-/* Everything up to ln_post; the result, [B, C], lies in the session's arena. */
+static void
+end_with_map (const Vit *vit, ClipSession *session, const Workspace *w,
+              const ClipSequences *sequences)
+{
+  clip_block_pre_norm (session, &w->block, &vit->shape, &vit->blocks[vit->layers - 1], w->x,
+                       sequences);
+  norm (vit, session, w->x, &vit->ln_post, sequences->n * vit->tokens);
+  clip_block_pool (session, &w->block, &vit->shape, &vit->map, w->y, w->x, vit->probe, sequences);
+}
+
+/* Everything up to the projection; the result, [B, C], lies in the session's arena. */
 static const float *
 run (const Vit *vit, ClipSession *session, const void *in, int batch)
 {
-  const int width = vit->shape.width, tokens = vit->tokens, n_patches = tokens - 1;
+  const int width = vit->shape.width, tokens = vit->tokens, n_patches = tokens - vit->first_patch;
   Workspace w;
   ClipArena measure = { 0 };
   layout (&measure, &w, vit, batch);
@@ -135,17 +152,24 @@ run (const Vit *vit, ClipSession *session, const void *in, int batch)
   for (int b = 0; b < batch; b++) {
     float *x = w.x + (gsize) b * tokens * width;
     memcpy (x, vit->position, (gsize) tokens * width * sizeof *x);
-    session->kernels->add (x, vit->class_embedding, width);
+    if (vit->class_embedding)
+      session->kernels->add (x, vit->class_embedding, width);
   }
   for (int b = 0; b < batch; b++)
-    clip_linear (session, w.x + ((gsize) b * tokens + 1) * width, width,
+    clip_linear (session, w.x + ((gsize) b * tokens + vit->first_patch) * width, width,
                  w.patches + (gsize) b * n_patches * vit->conv1.weight.cols, vit->conv1.weight.cols,
                  &vit->conv1, 1, n_patches, CLIP_LINEAR_ADD);
   if (!vit->no_ln_pre)
     norm (vit, session, w.x, &vit->ln_pre, batch * tokens);
   for (int i = 0; i < vit->layers - 1; i++)
     clip_block_pre_norm (session, &w.block, &vit->shape, &vit->blocks[i], w.x, &sequences);
-  (vit->average ? end_with_average : end_with_token) (vit, session, &w, &sequences);
+  static void (*const ends[]) (const Vit *, ClipSession *, const Workspace *,
+                               const ClipSequences *) = {
+    [CLIP_POOL_TOKEN] = end_with_token,
+    [CLIP_POOL_AVERAGE] = end_with_average,
+    [CLIP_POOL_MAP] = end_with_map,
+  };
+  ends[vit->pool](vit, session, &w, &sequences);
   return w.y;
 }
 
@@ -163,6 +187,10 @@ forward (const ClipTower *tower, ClipSession *session, float *out, const void *i
          int length)
 {
   const Vit *vit = (const Vit *) tower;
+  if (!vit->proj.weight.data) {
+    pool (tower, session, out, in, batch, length);
+    return;
+  }
   clip_linear (session, out, vit->embed_dim, run (vit, session, in, batch), vit->shape.width,
                &vit->proj, 1, batch, CLIP_LINEAR_STORE);
 }
@@ -180,25 +208,30 @@ clip_vit_new (ClipWeights *weights, const ClipConfig *config, GError **error)
 {
   const ClipImageConfig *image = &config->image;
   const int width = image->width, grid = image->image_size / image->patch_size;
+  const int tokens = grid * grid + !image->no_class_token;
   Vit *vit = g_new0 (Vit, 1);
   *vit = (Vit){
-    .tower = { "vit", CLAMP (MAX_TOKENS / (grid * grid + 1), 1, MAX_BATCH), forward, vit_free, pool,
-               width },
+    .tower = { "vit", CLAMP (MAX_TOKENS / tokens, 1, MAX_BATCH), forward, vit_free,
+               image->no_projection ? NULL : pool, image->no_projection ? 0 : width },
     .size = image->image_size,
     .patch = image->patch_size,
     .grid = grid,
-    .tokens = grid * grid + 1,
+    .tokens = tokens,
+    .first_patch = !image->no_class_token,
     .layers = image->layers,
     .embed_dim = config->embed_dim,
     .no_ln_pre = image->no_ln_pre,
-    .average = image->pool == CLIP_POOL_AVERAGE,
+    .pool = image->pool,
     .norm_after_pool = image->norm_after_pool,
     .shape = { width, image->heads, image->mlp_width, image->activation, image->norm_epsilon,
                FALSE },
   };
   vit->conv1.weight =
       clip_weights_matrix (weights, width, 3 * vit->patch * vit->patch, "visual.conv1.weight");
-  vit->class_embedding = clip_weights_vector (weights, width, "visual.class_embedding");
+  if (image->patch_bias)
+    vit->conv1.bias = clip_weights_vector (weights, width, "visual.conv1.bias");
+  if (!image->no_class_token)
+    vit->class_embedding = clip_weights_vector (weights, width, "visual.class_embedding");
   vit->position =
       clip_weights_floats (weights, (gsize) vit->tokens * width, "visual.positional_embedding");
   if (!vit->no_ln_pre)
@@ -206,11 +239,18 @@ clip_vit_new (ClipWeights *weights, const ClipConfig *config, GError **error)
   vit->blocks =
       clip_blocks_bind (weights, &vit->shape, vit->layers, "visual.transformer.resblocks");
   vit->ln_post = clip_bind_norm (weights, width, "visual.ln_post");
-  vit->proj.weight = clip_weights_matrix (weights, vit->embed_dim, width, "visual.proj");
+  if (image->pool == CLIP_POOL_MAP) {
+    vit->probe = clip_weights_floats (weights, width, "visual.map.probe");
+    vit->map = clip_block_pool_bind (weights, &vit->shape, "visual.map");
+    clip_block_pack (weights, &vit->map);
+  }
+  if (!image->no_projection)
+    vit->proj.weight = clip_weights_matrix (weights, vit->embed_dim, width, "visual.proj");
   clip_linear_pack (weights, &vit->conv1);
   for (int i = 0; i < vit->layers; i++)
     clip_block_pack (weights, &vit->blocks[i]);
-  clip_linear_pack (weights, &vit->proj);
+  if (!image->no_projection)
+    clip_linear_pack (weights, &vit->proj);
   if (!clip_weights_ok (weights, error)) {
     vit_free (&vit->tower);
     return NULL;

@@ -232,9 +232,8 @@ find_scales (ClipWeights *weights, View *view)
     return FALSE;
   }
   g_hash_table_add (weights->used, (gpointer) scales);
-  const gsize skipped = view->stored.third ? (view->stored.third - 1) * (rows / 3) : 0;
+  const gsize n = rows / view->stored.parts, skipped = view->stored.part * n;
   view->scales = (const guint8 *) scales->data + skipped * sizeof (float);
-  const gsize n = view->stored.third ? rows / 3 : rows;
   view->scales = align (weights, view->scales, n * sizeof (float), sizeof (float));
   return check_finite (weights, scales, CLIP_DTYPE_F32, view->scales, skipped, n);
 }
@@ -255,10 +254,10 @@ measure (View *view, const ClipNamed *stored)
   *view = (View){
     .stored = *stored, .n = elements, .rows = rows, .cols = rows ? (gint64) elements / rows : 0
   };
-  if (stored->third) {
-    view->rows /= 3;
+  if (stored->parts > 1) {
+    view->rows /= stored->parts;
     view->n = view->rows * view->cols;
-    view->first = (stored->third - 1) * view->n;
+    view->first = stored->part * view->n;
   }
   if (stored->transposed) {
     view->rows = view->cols;
@@ -289,15 +288,15 @@ find (ClipWeights *weights, View *view, gboolean optional, const char *name)
   return stored.tensor->dtype != CLIP_DTYPE_I8 || find_scales (weights, view);
 }
 
-/* Whether the view is [rows, cols], and an in_proj of queries, keys and values has three thirds. */
+/* Whether the view is [rows, cols], and an in_proj of queries, keys and values has three parts of that. */
 static gboolean
 check_shape (ClipWeights *weights, const View *view, gint64 rows, gint64 cols)
 {
   const ClipNamed *stored = &view->stored;
-  const gint64 stored_rows = stored->third ? 3 * rows : stored->transposed ? cols : rows;
+  const gint64 stored_rows = stored->parts * (stored->transposed ? cols : rows);
   const gint64 stored_cols = stored->transposed ? rows : cols;
   if (view->rows == rows && view->cols == cols &&
-      (!stored->third || stored->tensor->shape[0] == stored_rows))
+      (stored->parts == 1 || stored->tensor->shape[0] == stored_rows))
     return TRUE;
   g_autofree char *expected =
       stored->tensor->n_dims > 2
@@ -313,10 +312,12 @@ static gboolean
 check_length (ClipWeights *weights, const View *view, gsize n)
 {
   const gint64 rows = view->stored.tensor->n_dims ? view->stored.tensor->shape[0] : 1;
-  if (view->n == n && (!view->stored.third || rows % 3 == 0))
+  if (view->n == n && rows % view->stored.parts == 0)
     return TRUE;
   g_autofree char *expected =
-      g_strdup_printf ("%s%" G_GSIZE_FORMAT " elements", view->stored.third ? "3 × " : "", n);
+      view->stored.parts > 1
+          ? g_strdup_printf ("%d × %" G_GSIZE_FORMAT " elements", view->stored.parts, n)
+          : g_strdup_printf ("%" G_GSIZE_FORMAT " elements", n);
   fail_tensor (weights, view->stored.tensor, expected);
   return FALSE;
 }
@@ -401,8 +402,7 @@ clip_weights_shape (const ClipWeights *weights, gint64 shape[4], const char *for
     return FALSE;
   for (int i = 0; i < 4; i++)
     shape[i] = i < stored.tensor->n_dims ? stored.tensor->shape[i] : 1;
-  if (stored.third)
-    shape[0] /= 3;
+  shape[0] /= stored.parts;
   if (stored.transposed) {
     const gint64 rows = shape[1];
     shape[1] = shape[0];

@@ -5,7 +5,8 @@
  *   visual.conv1.weight [C, 3·P·P]        visual.transformer.resblocks.N.attn.{q,k,v}.{weight,bias}
  *   visual.proj [E, C], text_projection [E, C]: one row an output, as every matrix here (OpenAI stores the transpose)
  *
- * (`attn.q` and its like are our names: OpenAI stacks the three as attn.in_proj_weight, Hugging Face has them apart.)
+ * (`attn.q` and its like are our names: OpenAI stacks the three as attn.in_proj_weight, Hugging Face has them apart. So are
+ * visual.map.{probe,attn.{q,k,v,out_proj},norm,mlp.{c_fc,c_proj}}: OpenCLIP has SigLIP's pooling from timm.)
  * The first failure is kept and everything after it returns nothing, so that a tower binds in one straight list and asks
  * clip_weights_ok () once at its end. What is returned lives as long as the ClipWeights.
  */

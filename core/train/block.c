@@ -15,6 +15,10 @@ clip_train_blocks_add (ClipParameters *parameters, ClipPart part, const ClipBloc
     ClipTrainBlock *block = &blocks.blocks[i];
     const int number = i + 1;
     g_autofree char *name = g_strdup_printf ("%s.%d", prefix, i);
+    gint64 scale[4];
+    if (clip_weights_shape (parameters->weights, scale, "%s.ls_1.gamma", name))
+      clip_weights_fail (parameters->weights, CLIP_ERROR_UNSUPPORTED,
+                         "has LayerScale, which can be used but not trained");
     block->norm1 = clip_train_norm_add (parameters, part, number, width, "%s.ln_1", name);
     const ClipParameterSpec weight = { part,          number,      CLIP_ORDER_QKV,
                                        .decay = TRUE, .n_dims = 2, .shape = { 3 * width, width } },

@@ -3,10 +3,11 @@
  * Zero-shot classifier (Radford et al. 2021, §3.1): labels × prompts become one matrix, an image
  * feature becomes scores.
  *
- *   for each label:  w = normalise (Σ_templates normalise (text tower (template with the label)))
- * [E] logits = logit_scale · W · normalise (feature) [L] exclusive:    scores = softmax (logits)
- * over labels and backgrounds independent:  score_l = exp logit_l / (exp logit_l + Σ_backgrounds
- * exp logit_b)
+ *   for each label:  w = normalise (Σ_templates normalise (text tower (template with the label)))    [E]
+ *   logits = logit_scale · W · normalise (feature)                                                   [L]
+ *   exclusive:       scores = softmax (logits) over labels and backgrounds
+ *   independently:   score_l = exp logit_l / (exp logit_l + Σ_backgrounds exp logit_b)
+ *   of a model with a logit_bias (SigLIP): score_l = sigmoid (logit_l + logit_bias)
  */
 #include "core/base/error.h"
 #include "core/base/unit.h"
@@ -31,10 +32,17 @@ struct _ClipClassifier {
   guint n_rows;   /* L + built-in backgrounds */
   int embed_dim;  /* E */
   float logit_scale;
+  float logit_bias;     /* NaN: labels compete; else scores are sigmoids */
   float *embeddings;    /* [n_rows, E], unit rows: the labels', then the built-in backgrounds' */
   gboolean *background; /* [n_rows] */
   GPtrArray *warnings;  /* of char *, NULL-terminated */
 };
+
+static gboolean
+is_sigmoid (const ClipClassifier *self)
+{
+  return !isnan (self->logit_bias);
+}
 
 /* ------------------------------------------------------------------------------------------------
  * encoding of labels */
@@ -155,6 +163,7 @@ clip_classifier_new (ClipSession *session, ClipLabels *labels, const char *const
   self->n_labels = clip_labels_get_n (labels);
   self->embed_dim = info->embed_dim;
   self->logit_scale = info->logit_scale;
+  self->logit_bias = info->logit_bias;
   self->warnings = g_ptr_array_new_with_free_func (g_free);
 
   guint n_background = 0;
@@ -164,14 +173,16 @@ clip_classifier_new (ClipSession *session, ClipLabels *labels, const char *const
     return clip_fail_null (error, CLIP_ERROR_LABELS,
                            "%u labels, all of them background: nothing could ever be reported",
                            self->n_labels);
-  if (self->n_labels == 1)
+  if (self->n_labels == 1 && !is_sigmoid (self))
     g_ptr_array_add (
         self->warnings,
         g_strdup_printf ("label \"%s\" has no rival: its exclusive score is always 1; name "
                          "another label or a background",
                          clip_labels_get (labels, 0)->name));
 
-  self->n_rows = self->n_labels + (n_background ? 0 : g_strv_length ((char **) builtin_background));
+  self->n_rows = self->n_labels;
+  if (n_background == 0 && !is_sigmoid (self))
+    self->n_rows += g_strv_length ((char **) builtin_background);
   self->background = g_new (gboolean, self->n_rows);
   for (guint r = 0; r < self->n_rows; r++)
     self->background[r] = r >= self->n_labels || clip_labels_get (labels, r)->background;
@@ -251,6 +262,8 @@ compute_logits (const ClipClassifier *self, float *logits, const float *feature,
   const float norm = MAX (cblas_snrm2 (self->embed_dim, feature, 1), 1e-12f);
   clip_sgemv (logits, self->embeddings, feature, (int) rows, self->embed_dim,
               self->logit_scale / norm);
+  for (guint r = 0; r < rows && is_sigmoid (self); r++)
+    logits[r] += self->logit_bias;
 }
 
 void
@@ -267,7 +280,12 @@ clip_classifier_score (const ClipClassifier *self, float *scores, const float *f
   g_autofree float *logits = g_new (float, self->n_rows);
   compute_logits (self, logits, feature, self->n_rows);
 
-  if (scoring == CLIP_SCORING_EXCLUSIVE) {
+  if (is_sigmoid (self)) {
+    for (guint l = 0; l < L; l++)
+      scores[l] = scoring == CLIP_SCORING_INDEPENDENT && self->background[l]
+                      ? 0.f
+                      : (float) (1.0 / (1.0 + exp (-(double) logits[l])));
+  } else if (scoring == CLIP_SCORING_EXCLUSIVE) {
     const double total = log_sum_exp (logits, L, NULL);
     for (guint l = 0; l < L; l++)
       scores[l] = (float) exp (logits[l] - total);

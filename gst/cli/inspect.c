@@ -2,6 +2,8 @@
 /* gst-clip inspect: everything ClipModelInfo tells, as one JSON object. */
 #include "gst/cli/jsonline.h"
 #include "gst/cli/options.h"
+
+#include <math.h>
 #include <unistd.h>
 
 static gboolean pretty;
@@ -83,6 +85,8 @@ run (char **arguments, guint n)
   json_line_int (line, "context_length", info->context_length);
   json_line_int (line, "vocab_size", info->vocab_size);
   json_line_float (line, "logit_scale", info->logit_scale);
+  if (!isnan (info->logit_bias))
+    json_line_float (line, "logit_bias", info->logit_bias);
   add_tower (line, "image", &info->image);
   add_tower (line, "text", &info->text);
   add_tokenizer (line, model);
