@@ -252,6 +252,34 @@ test_models (void)
   }
 }
 
+/* What has Hugging Face's names becomes, tensor by tensor, what OpenCLIP's own file of the same model has. */
+static void
+test_names (void)
+{
+  g_autofree char *path = shared_path ("conformance/vit/hf"),
+                  *expected_path = shared_path ("conformance/vit/openclip.safetensors");
+  if (!path)
+    return;
+  g_autoptr (ClipModel) model = load (path);
+  ClipConvertReport report;
+  g_autoptr (ClipModel) converted = convert (path, model, CLIP_CONVERT_KEEP, &report);
+  g_strfreev (report.kept);
+  g_autoptr (ClipCheckpoint) expected = clip_checkpoint_open (expected_path, NULL);
+  const ClipCheckpoint *found = clip_weights_get_checkpoint (clip_model_get_weights (converted));
+  for (guint i = 0; i < clip_checkpoint_get_n_tensors (expected); i++) {
+    const ClipTensor *a = clip_checkpoint_get_tensor (expected, i),
+                     *b = clip_checkpoint_find (found, a->name);
+    if (!b)
+      g_error ("%s is missing", a->name);
+    g_autofree char *should_be = clip_tensor_describe (a), *is = clip_tensor_describe (b);
+    g_assert_cmpstr (is, ==, should_be);
+    if (memcmp (a->data, b->data, a->size) != 0)
+      g_error ("%s has other values", a->name);
+  }
+  g_assert_cmpuint (clip_checkpoint_get_n_tensors (found), ==,
+                    clip_checkpoint_get_n_tensors (expected));
+}
+
 /* The tiny ViT of ../shared with a change, in a file of ours. */
 static char *
 changed_model (const char *tensor, float value)
@@ -431,6 +459,7 @@ main (int argc, char **argv)
   g_test_add_func ("/convert/bf16", test_bf16);
   g_test_add_func ("/convert/int8", test_int8);
   g_test_add_func ("/convert/models", test_models);
+  g_test_add_func ("/convert/names", test_names);
   g_test_add_func ("/convert/overflow", test_overflow);
   g_test_add_func ("/convert/refused", test_refused);
   g_test_add_func ("/convert/vocabulary", test_vocabulary);

@@ -98,6 +98,7 @@ convert (const char *in, const char *out, ClipConvertPrecision precision)
   if (!clip_model_get_tokenizer (model, NULL))
     terminal_warn ("%s: has no vocabulary, as %s has none", out, info->source);
 
+  g_clear_pointer (&model, clip_model_unref); /* before its likeness comes into memory */
   g_autofree char *path = g_canonicalize_filename (out, NULL); /* no model of that name elsewhere */
   g_autoptr (ClipModel) converted = clip_model_load (path, NULL, &error);
   if (converted)
