@@ -2,6 +2,7 @@
 /* SigLIP, under OpenCLIP's names and Hugging Face's, against PyTorch (golden/siglip.py): from the files to features and scores. */
 #include "core/base/bytes.h"
 #include "core/model/config-json.h"
+#include "core/model/convert.h"
 #include "core/model/tower.h"
 #include "tests/testing.h"
 
@@ -189,6 +190,33 @@ test_round_trip (const void *data)
   g_assert_cmpmem (&again, sizeof again, config, sizeof *config);
 }
 
+/* In a file of our own, under the names that are there for it, it has the same features. */
+static void
+test_convert (const void *data)
+{
+  const Golden *golden = data;
+  g_autoptr (ClipModel) model = load (golden);
+  g_autofree char *directory = temporary_path (golden->name),
+                  *path = temporary_path ("converted.safetensors");
+  g_autoptr (GError) error = NULL;
+  ClipConvertReport report;
+  clip_model_convert (path, directory, model, CLIP_CONVERT_KEEP, NULL, NULL, &report, &error);
+  g_assert_no_error (error);
+  g_strfreev (report.kept);
+  g_autoptr (ClipModel) converted = clip_model_load (path, NULL, &error);
+  g_assert_no_error (error);
+  g_assert_cmpstr (clip_model_get_info (converted)->naming, ==, "openclip");
+  g_autofree ClipArray *pixels = expected (golden, "pixels", "F32"),
+                       *tokens = expected (golden, "tokens", "I32");
+  float features[2][2][3 * 24];
+  for (int i = 0; i < 2; i++) {
+    g_autoptr (ClipSession) session = clip_session_new (i ? converted : model, 1);
+    clip_encode_image (session, features[i][0], pixels->data, 3);
+    clip_encode_text (session, features[i][1], tokens->data, 3, tokens->shape[1]);
+  }
+  g_assert_cmpmem (features[1], sizeof features[1], features[0], sizeof features[0]);
+}
+
 /* Each label by itself, whatever stands beside it. */
 static void
 test_scores (void)
@@ -198,8 +226,8 @@ test_scores (void)
   g_autoptr (ClipSession) session = clip_session_new (model, 1);
   g_autoptr (GError) error = NULL;
   static const char *const templates[] = { "a {}", NULL };
-  g_autoptr (ClipLabels) cat = clip_labels_parse ("cat", &error),
-                         *dog = clip_labels_parse ("dog", &error);
+  g_autoptr (ClipLabels) cat = clip_labels_parse ("cat", &error);
+  g_autoptr (ClipLabels) dog = clip_labels_parse ("dog", &error);
   g_autoptr (ClipLabels) both = clip_labels_join (cat, dog, TRUE, &error);
   g_assert_no_error (error);
   g_autoptr (ClipClassifier) alone =
@@ -244,9 +272,11 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   for (guint i = 0; i < G_N_ELEMENTS (goldens); i++) {
     g_autofree char *golden = g_strdup_printf ("/siglip/golden/%s", goldens[i].name),
-                    *round = g_strdup_printf ("/siglip/round-trip/%s", goldens[i].name);
+                    *round = g_strdup_printf ("/siglip/round-trip/%s", goldens[i].name),
+                    *convert = g_strdup_printf ("/siglip/convert/%s", goldens[i].name);
     g_test_add_data_func (golden, &goldens[i], test_golden);
     g_test_add_data_func (round, &goldens[i], test_round_trip);
+    g_test_add_data_func (convert, &goldens[i], test_convert);
   }
   g_test_add_func ("/siglip/scores", test_scores);
   return g_test_run ();

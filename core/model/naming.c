@@ -245,7 +245,26 @@ clip_naming_is_openclip (const ClipNaming *naming)
   return naming->beginnings == openclip_beginnings;
 }
 
-/* rewrite () the other way round. */
+/* rewrite () the other way round. What this scheme stacks is called as OpenCLIP calls a stack. */
+static char *
+rewrite_back (const ClipNaming *naming, const Beginning *row, const char *rest)
+{
+  for (const Inside *inside = row->insides ? row->insides : naming->insides; inside->from;
+       inside++) {
+    const char *place = strstr (rest, inside->to), *q = strstr (inside->from, "attn.q.");
+    if (!place)
+      continue;
+    const char *after = place + strlen (inside->to);
+    const int before = place - rest;
+    if (q && inside->parts)
+      return g_strdup_printf ("%s%.*s%.*sattn.in_proj_%s%s", row->from, before, rest,
+                              (int) (q - inside->from), inside->from, q + strlen ("attn.q."),
+                              after);
+    return g_strdup_printf ("%s%.*s%s%s", row->from, before, rest, inside->from, after);
+  }
+  return g_strconcat (row->from, rest, NULL);
+}
+
 char *
 clip_naming_to_openclip (const ClipNaming *naming, const char *stored)
 {
@@ -253,18 +272,9 @@ clip_naming_to_openclip (const ClipNaming *naming, const char *stored)
     return g_strdup (stored);
   for (const Beginning *row = naming->beginnings; row->from; row++) {
     const gsize length = strlen (row->to);
-    const gboolean part = length > 0 && row->to[length - 1] == '.';
-    if (length == 0 ||
-        (part ? !g_str_has_prefix (stored, row->to) : !g_str_equal (stored, row->to)))
-      continue;
-    const char *rest = stored + length;
-    for (const Inside *inside = naming->insides; inside->from; inside++) {
-      const char *place = strstr (rest, inside->to);
-      if (place)
-        return g_strdup_printf ("%s%.*s%s%s", row->from, (int) (place - rest), rest, inside->from,
-                                place + strlen (inside->to));
-    }
-    return g_strconcat (row->from, rest, NULL);
+    const gboolean begins = length > 0 && row->to[length - 1] == '.';
+    if (begins ? g_str_has_prefix (stored, row->to) : g_str_equal (stored, row->to))
+      return rewrite_back (naming, row, stored + length);
   }
   return g_strdup (stored);
 }

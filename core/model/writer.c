@@ -91,9 +91,9 @@ clip_model_find_vocabulary (const ClipCheckpoint *checkpoint, const ClipStored *
                                        "bpe_simple_vocab_16e6.txt.gz" };
   const ClipTensor *own = clip_checkpoint_find (checkpoint, "clip.tokenizer"),
                    *tokens = clip_checkpoint_find (checkpoint, "clip.tokens");
-  if (own)
+  if (own && own->dtype == CLIP_DTYPE_U8)
     return g_bytes_new (own->data, own->size);
-  if (tokens) {
+  if (tokens && tokens->dtype == CLIP_DTYPE_U8) {
     g_autoptr (GBytes) lines = g_bytes_new_static (tokens->data, tokens->size);
     return clip_tokens_to_merges (lines, clip_checkpoint_get_name (checkpoint), error);
   }
