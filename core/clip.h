@@ -142,7 +142,7 @@ CLIP_API ClipTokenizer *clip_tokenizer_ref (ClipTokenizer *tokenizer);
 CLIP_API void clip_tokenizer_unref (ClipTokenizer *tokenizer);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (ClipTokenizer, clip_tokenizer_unref)
 
-CLIP_API const char *clip_tokenizer_get_kind (const ClipTokenizer *tokenizer); /* "bpe", "wordpiece" */
+CLIP_API const char *clip_tokenizer_get_kind (const ClipTokenizer *tokenizer); /* "bpe", "wordpiece", "unigram" */
 CLIP_API int clip_tokenizer_get_vocab_size (const ClipTokenizer *tokenizer);
 
 /* Returns: (transfer full): array of gint32: start token, ids, end token; not cut, not padded. @text is UTF-8. */

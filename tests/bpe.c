@@ -160,8 +160,8 @@ test_malformed (void)
     { TEXT ("{"), "f: line 1, byte 2: expected a string" },
     { TEXT ("{}"), "f: no model: not a tokenizer.json" },
     { TEXT ("{\"model\":7}"), "f: model is 7, expected an object" },
-    { TEXT ("{\"model\":{\"type\":\"Unigram\",\"vocab\":[]}}"),
-      "f: model \"Unigram\" is not supported, only BPE and WordPiece" },
+    { TEXT ("{\"model\":{\"type\":\"WordLevel\",\"vocab\":[]}}"),
+      "f: model \"WordLevel\" is not supported, only BPE, WordPiece and Unigram" },
     { TEXT ("{\"model\":{\"type\":\"BPE\"}}"), "f: model has no vocab" },
     { TEXT ("{\"model\":{\"type\":\"BPE\",\"vocab\":[]}}"), "f: vocab is [], expected an object" },
     { TEXT ("{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":-1}}}"),
@@ -182,8 +182,8 @@ test_malformed (void)
           "{\"model\":{\"type\":\"BPE\",\"vocab\":{}},\"pre_tokenizer\":{\"type\":\"Metaspace\"}}"),
       "f: pre_tokenizer \"Metaspace\" is not supported with this model" },
     { TEXT ("{\"model\":{\"type\":\"BPE\",\"vocab\":{}}," BYTE_LEVEL
-            ",\"normalizer\":{\"type\":\"Precompiled\"}}"),
-      "f: normalizer \"Precompiled\" is not supported" },
+            ",\"normalizer\":{\"type\":\"Nmt\"}}"),
+      "f: normalizer \"Nmt\" is not supported" },
     { TEXT ("{\"model\":{\"type\":\"BPE\",\"vocab\":{}}," BYTE_LEVEL
             ",\"post_processor\":{\"type\":\"Odd\"}}"),
       "f: post_processor \"Odd\" is not supported" },

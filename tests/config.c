@@ -191,7 +191,8 @@ describe (const ClipConfig *c)
       "kind=%s | "
       "T=%d V=%d C=%d "
       "layers=%d "
-      "heads=%d mlp=%d act=%s eps=%g pad=%d end=%d kind=%s rows=%s mask=%d bias=%d | size=%d "
+      "heads=%d mlp=%d act=%s eps=%g pad=%d end=%d kind=%s rows=%s mask=%d bias=%d canonical=%d "
+      "no-end=%d | size=%d "
       "filter=%d mode=%d mean=%g "
       "std=%g "
       "scale=%g sigmoid=%d ",
@@ -202,9 +203,9 @@ describe (const ClipConfig *c)
       c->text.vocab_size, c->text.width, c->text.layers, c->text.heads, c->text.mlp_width,
       clip_activation_name (c->text.activation), c->text.norm_epsilon, c->text.pad_token,
       c->text.end_token, c->text.kind == CLIP_TEXT_CLIP ? "clip" : "bert", rows[c->text.pool],
-      !c->text.no_causal_mask, c->text.projection_bias, c->preprocess.size, c->preprocess.filter,
-      c->preprocess.resize_mode, c->preprocess.mean[0], c->preprocess.std[2], c->logit_scale,
-      c->sigmoid);
+      !c->text.no_causal_mask, c->text.projection_bias, c->text.canonical, c->text.no_end_token,
+      c->preprocess.size, c->preprocess.filter, c->preprocess.resize_mode, c->preprocess.mean[0],
+      c->preprocess.std[2], c->logit_scale, c->sigmoid);
 }
 
 #define OPENCLIP                                                                                   \
@@ -384,11 +385,12 @@ static const Case cases[] = {
     vit_text,
     "x",
     { "{\"model_cfg\":{\"vision_cfg\":{\"act_kwargs\":{\"approximate\":\"none\"}},\"text_cfg\":{"
-      "\"context_length\":16,\"no_causal_mask\":true,\"pool_type\":\"last\",\"act_kwargs\":{"
+      "\"context_length\":16,\"no_causal_mask\":true,\"pool_type\":\"last\",\"tokenizer_kwargs\":{"
+      "\"strip_sep_token\":true},\"act_kwargs\":{"
       "\"approximate\":\"tanh\"}}}," PREPROCESS "}" },
     OPENCLIP,
     0,
-    "act=gelu act=gelu_tanh rows=last mask=0 bias=0" },
+    "act=gelu act=gelu_tanh rows=last mask=0 bias=0 canonical=0 no-end=1" },
   { "SigLIP, nothing beside it",
     siglip,
     "x",

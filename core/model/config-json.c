@@ -136,6 +136,18 @@ add_bert (JsonBuilder *builder, const ClipTextConfig *text)
 }
 
 static void
+add_tokenizer (JsonBuilder *builder, const ClipTextConfig *text)
+{
+  if (!text->canonical && !text->no_end_token)
+    return;
+  begin (builder, "tokenizer_kwargs");
+  if (text->canonical)
+    add_string (builder, "clean", "canonicalize");
+  add_flag (builder, "strip_sep_token", text->no_end_token);
+  json_builder_end_object (builder);
+}
+
+static void
 add_text (JsonBuilder *builder, const ClipTextConfig *text)
 {
   begin (builder, "text_cfg");
@@ -155,6 +167,7 @@ add_text (JsonBuilder *builder, const ClipTextConfig *text)
       add_string (builder, "pool_type", text->pool == CLIP_TEXT_POOL_FIRST ? "first" : "last");
     add_flag (builder, "no_causal_mask", text->no_causal_mask);
     add_flag (builder, "proj_bias", text->projection_bias);
+    add_tokenizer (builder, text);
     add_approximation (builder, text->activation);
     add_epsilon (builder, text->norm_epsilon);
   }

@@ -499,6 +499,8 @@ apply_sizes (ClipConfig *config, const ClipWeights *weights, const ClipSaid *sai
   text->no_causal_mask = text->kind == CLIP_TEXT_CLIP && said->n[CLIP_SAYS_NO_CAUSAL_MASK] == 1;
   text->pool = text->kind == CLIP_TEXT_CLIP ? MAX (said->n[CLIP_SAYS_TEXT_POOL], CLIP_TEXT_POOL_END)
                                             : CLIP_TEXT_POOL_END;
+  text->canonical = said->n[CLIP_SAYS_CANONICAL] == 1;
+  text->no_end_token = said->n[CLIP_SAYS_NO_END_TOKEN] == 1;
   /* One beyond the vocabulary is a default that nobody adapted. */
   const int end = said->n[CLIP_SAYS_END_TOKEN];
   text->end_token = text->kind == CLIP_TEXT_CLIP && end < text->vocab_size ? MAX (end, 0) : 0;

@@ -49,6 +49,8 @@ typedef struct {
   ClipTextPool pool;           /* CLIP */
   gboolean no_causal_mask;     /* CLIP: every token sees all tokens, padding among them */
   gboolean projection_bias;    /* CLIP */
+  gboolean canonical;          /* its tokenizer cleans texts as SigLIP does */
+  gboolean no_end_token;       /* its tokenizer writes padding in the end token's place (CLIPA) */
 } ClipTextConfig;
 
 typedef struct {

@@ -76,7 +76,7 @@ add_siglip (ClipSaid *said, const char *naming, const ClipConfig *config)
   memcpy (said->std, half, sizeof half);
   if (config->text.kind != CLIP_TEXT_CLIP)
     return;
-  said->n[CLIP_SAYS_NO_CAUSAL_MASK] = TRUE;
+  said->n[CLIP_SAYS_NO_CAUSAL_MASK] = said->n[CLIP_SAYS_CANONICAL] = TRUE;
   said->n[CLIP_SAYS_TEXT_POOL] = CLIP_TEXT_POOL_LAST;
   said->text_epsilon = 1e-6f;
   if (config->text.width == 1152)

@@ -159,7 +159,16 @@ add_tokenizer (ClipModel *model, const ClipStored *stored, GError **error)
   g_autoptr (GError) problem = NULL;
   g_autoptr (ClipTokenizer) tokenizer = find_tokenizer (model, stored, &problem);
   if (tokenizer && fits (model, tokenizer, &problem)) {
+    const ClipTextConfig *text = &model->config.text;
+    clip_tokenizer_adapt (tokenizer, text->canonical, text->no_end_token);
     model->tokenizer = g_steal_pointer (&tokenizer);
+    return TRUE;
+  }
+  if (g_error_matches (problem, CLIP_ERROR,
+                       CLIP_ERROR_UNSUPPORTED)) { /* pictures and given tokens can do without */
+    g_ptr_array_add (model->warnings,
+                     g_strdup_printf ("%s: texts cannot be encoded", problem->message));
+    model->no_tokenizer = g_steal_pointer (&problem);
     return TRUE;
   }
   if (problem && !stored->bare) {

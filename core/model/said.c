@@ -106,6 +106,9 @@ static const Word text_pools[] = {
   { "last", CLIP_TEXT_POOL_LAST },
   { 0 },
 };
+static const Word cleanings[] = {
+  { "lower", FALSE }, { "whitespace", FALSE }, { "canonicalize", TRUE }, { 0 }
+};
 static const Word filters[] = { { "bicubic", CLIP_FILTER_BICUBIC },
                                 { "bilinear", CLIP_FILTER_BILINEAR },
                                 { 0 } };
@@ -148,6 +151,7 @@ static const Choice openclip_choices[] = {
   { "model_cfg/vision_cfg", "timm_pool", CLIP_SAYS_MAP_HEAD, timm_pools },
   { "model_cfg/vision_cfg/act_kwargs", "approximate", CLIP_SAYS_IMAGE_ACTIVATION, approximations },
   { "model_cfg/text_cfg", "pool_type", CLIP_SAYS_TEXT_POOL, text_pools },
+  { "model_cfg/text_cfg/tokenizer_kwargs", "clean", CLIP_SAYS_CANONICAL, cleanings },
   { "model_cfg/text_cfg/act_kwargs", "approximate", CLIP_SAYS_TEXT_ACTIVATION, approximations },
   { "preprocess_cfg", "interpolation", CLIP_SAYS_FILTER, filters },
   { "preprocess_cfg", "resize_mode", CLIP_SAYS_RESIZE_MODE, resize_modes },
@@ -160,6 +164,7 @@ static const Flag openclip_flags[] = {
     CLIP_SAYS_POOL }, /* before there was pool_type */
   { "model_cfg/text_cfg", "no_causal_mask", CLIP_SAYS_NO_CAUSAL_MASK },
   { "model_cfg/text_cfg", "proj_bias", CLIP_SAYS_PROJECTION_BIAS },
+  { "model_cfg/text_cfg/tokenizer_kwargs", "strip_sep_token", CLIP_SAYS_NO_END_TOKEN },
   { 0 },
 };
 static const Demand openclip_demands[] = {
@@ -539,7 +544,8 @@ read_huggingface (ClipSaid *said, JsonObject *root, const char *what, GError **r
   said->n[CLIP_SAYS_IMAGE_ACTIVATION] = said->n[CLIP_SAYS_TEXT_ACTIVATION] =
       siglip ? CLIP_ACTIVATION_GELU_TANH : CLIP_ACTIVATION_QUICK_GELU;
   said->image_epsilon = said->text_epsilon = siglip ? 1e-6f : 1e-5f;
-  said->n[CLIP_SAYS_MAP_HEAD] = said->n[CLIP_SAYS_NO_CAUSAL_MASK] = siglip;
+  said->n[CLIP_SAYS_MAP_HEAD] = said->n[CLIP_SAYS_NO_CAUSAL_MASK] = said->n[CLIP_SAYS_CANONICAL] =
+      siglip;
   said->n[CLIP_SAYS_TEXT_POOL] = siglip ? CLIP_TEXT_POOL_LAST : CLIP_TEXT_POOL_END;
   said->n[CLIP_SAYS_END_TOKEN] = 49407;
   if (!read_numbers (said, root, huggingface_numbers, what, error))

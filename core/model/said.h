@@ -32,6 +32,8 @@ typedef enum {
   CLIP_SAYS_NORM_AFTER_POOL, /* 0 or 1, ViT */
   CLIP_SAYS_TEXT_POOL,       /* ClipTextPool */
   CLIP_SAYS_NO_CAUSAL_MASK,  /* 0 or 1 */
+  CLIP_SAYS_CANONICAL,       /* 0 or 1, of the tokenizer, and the next */
+  CLIP_SAYS_NO_END_TOKEN,
   CLIP_SAYS_PAD_TOKEN,
   CLIP_SAYS_END_TOKEN,
   CLIP_SAYS_FILTER,      /* ClipFilter */

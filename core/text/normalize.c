@@ -483,3 +483,57 @@ clip_normalize_bert_ideographs (const char *text)
   }
   return g_string_free (out, FALSE);
 }
+
+char *
+clip_normalize_strip_end (const char *text)
+{
+  const char *end = text + strlen (text);
+  while (end > text) {
+    const char *last = g_utf8_prev_char (end);
+    if (!clip_is_space (g_utf8_get_char (last)))
+      break;
+    end = last;
+  }
+  return g_strndup (text, end - text);
+}
+
+static char *
+squeeze (const char *text, const char *mark)
+{
+  GString *result = g_string_new (NULL);
+  while (*text) {
+    const gsize spaces = strspn (text, " "), other = strcspn (text + spaces, " ");
+    g_string_append (result, spaces > 1 ? mark : spaces == 1 ? " " : "");
+    g_string_append_len (result, text + spaces, other);
+    text += spaces + other;
+  }
+  return g_string_free (result, FALSE);
+}
+
+char *
+clip_normalize_squeeze (const char *text)
+{
+  return squeeze (text, " ");
+}
+
+char *
+clip_normalize_squeeze_mark (const char *text)
+{
+  return squeeze (text, CLIP_WORD_MARK);
+}
+
+char *
+clip_normalize_canonical (const char *text)
+{
+  g_autofree char *clean = clip_normalize_openai (text, FALSE);
+  char *to = clean;
+  for (const char *from = clean; *from; from++) {
+    if (*from == '_')
+      *to++ = ' ';
+    else if (!g_ascii_ispunct (*from))
+      *to++ = *from;
+  }
+  *to = '\0';
+  g_autofree char *lower = clip_normalize_lower (clean, TRUE);
+  return collapse_space (lower);
+}

@@ -3,6 +3,8 @@
 #pragma once
 #include <glib.h>
 
+#define CLIP_WORD_MARK "\xe2\x96\x81" /* '▁', SentencePiece's space */
+
 /* OpenAI's cleaning: ftfy, html.unescape twice, white space collapsed, and lower-cased where @lower. */
 char *clip_normalize_openai (const char *text, gboolean lower);
 
@@ -16,6 +18,15 @@ char *clip_normalize_nfkc (const char *text);
 char *clip_normalize_nfkd (const char *text);
 char *clip_normalize_strip_marks (const char *text); /* without Mn: accents, after NFD */
 char *clip_normalize_strip (const char *text);       /* without white space at either end */
+
+char *clip_normalize_strip_end (const char *text);   /* only behind it */
+/* Two spaces and more become one, or one '▁'. */
+char *clip_normalize_squeeze (const char *text);
+char *clip_normalize_squeeze_mark (const char *text);
+
+/* SigLIP's cleaning, as OpenCLIP's "canonicalize": OpenAI's but for the case, '_' becomes a space, ASCII's punctuation goes, lower
+ * case, white space collapsed. */
+char *clip_normalize_canonical (const char *text);
 
 /* BERT: without U+FFFD, control and unassigned characters; white space becomes ' '. */
 char *clip_normalize_bert_clean (const char *text);

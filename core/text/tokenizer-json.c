@@ -2,8 +2,9 @@
 /*
  * tokenizer.json of Hugging Face's tokenizers → a tokenizer. What is read:
  *
- *   model           BPE over bytes (pre_tokenizer ByteLevel), WordPiece
- *   normalizer      NFC NFD NFKC NFKD Lowercase StripAccents Strip BertNormalizer, and sequences of them
+ *   model           BPE over bytes (pre_tokenizer ByteLevel), WordPiece, Unigram (Metaspace, with WhitespaceSplit or without)
+ *   normalizer      NFC NFD NFKC NFKD Lowercase StripAccents Strip BertNormalizer, Precompiled, Replace of several spaces by one,
+ *                   and sequences of them
  *   post_processor  TemplateProcessing, RobertaProcessing, BertProcessing: the tokens at both ends
  *   added_tokens    cut out of the text before anything else; padding.pad_id
  *
@@ -15,6 +16,7 @@
 #include "core/text/normalize.h"
 #include "core/text/tokenizer.h"
 
+#include <math.h>
 #include <string.h>
 
 #define MAX_TOKENS (1 << 24) /* ids beyond are not from any tokenizer */
@@ -101,6 +103,59 @@ add_bert_normalizer (ClipTokenizer *tokenizer, JsonObject *object, const char *n
   return TRUE;
 }
 
+/* SentencePiece's table; it comes first of all. */
+static gboolean
+add_charsmap (ClipTokenizer *tokenizer, JsonObject *object, const char *name, GError **error)
+{
+  const char *text = NULL;
+  if (!clip_json_get_string (object, "precompiled_charsmap", &text, name, error))
+    return FALSE;
+  if (!text || !*text) /* an empty one changes nothing */
+    return TRUE;
+  if (tokenizer->charsmap || tokenizer->normalizers->len > 0)
+    return clip_fail (error, CLIP_ERROR_UNSUPPORTED,
+                      "%s: normalizer \"Precompiled\" is supported only as the first", name);
+  gsize size;
+  guint8 *bytes = g_base64_decode (text, &size);
+  tokenizer->charsmap = clip_charsmap_new (bytes, size);
+  return tokenizer->charsmap ||
+         clip_fail (error, CLIP_ERROR_FORMAT, "%s: precompiled_charsmap is damaged", name);
+}
+
+/* Strip at both ends, or only behind: what is in front is no token where a '▁' is put there anyway. */
+static gboolean
+add_strip (ClipTokenizer *tokenizer, JsonObject *object, const char *name, GError **error)
+{
+  gboolean left = TRUE, right = TRUE;
+  if (!clip_json_get_boolean (object, "strip_left", &left, name, error) ||
+      !clip_json_get_boolean (object, "strip_right", &right, name, error))
+    return FALSE;
+  if (!right)
+    return clip_fail (error, CLIP_ERROR_UNSUPPORTED,
+                      "%s: normalizer \"Strip\" is supported only with strip_right", name);
+  clip_tokenizer_add_normalizer (tokenizer, left ? clip_normalize_strip : clip_normalize_strip_end);
+  return TRUE;
+}
+
+static gboolean
+add_replace (ClipTokenizer *tokenizer, JsonObject *object, const char *name, GError **error)
+{
+  JsonObject *pattern = NULL;
+  const char *regex = "", *content = "";
+  if (!clip_json_get_object (object, "pattern", &pattern, name, error) ||
+      !clip_json_get_string (pattern, "Regex", &regex, name, error) ||
+      !clip_json_get_string (object, "content", &content, name, error))
+    return FALSE;
+  const gboolean mark = g_str_equal (content, CLIP_WORD_MARK);
+  if (!g_str_equal (regex, " {2,}") || !(mark || g_str_equal (content, " ")))
+    return clip_fail (error, CLIP_ERROR_UNSUPPORTED,
+                      "%s: normalizer \"Replace\" is supported only of \" {2,}\" by one space",
+                      name);
+  clip_tokenizer_add_normalizer (tokenizer,
+                                 mark ? clip_normalize_squeeze_mark : clip_normalize_squeeze);
+  return TRUE;
+}
+
 static gboolean
 add_normalizer (ClipTokenizer *tokenizer, JsonObject *object, const char *name, GError **error)
 {
@@ -114,15 +169,25 @@ add_normalizer (ClipTokenizer *tokenizer, JsonObject *object, const char *name, 
     { "NFKD", clip_normalize_nfkd },
     { "Lowercase", clip_normalize_lower_each },
     { "StripAccents", clip_normalize_strip_marks },
-    { "Strip", clip_normalize_strip },
+  };
+  static const struct {
+    const char *type;
+    gboolean (*add) (ClipTokenizer *, JsonObject *, const char *, GError **);
+  } others[] = {
+    { "BertNormalizer", add_bert_normalizer },
+    { "Precompiled", add_charsmap },
+    { "Strip", add_strip },
+    { "Replace", add_replace },
   };
   const char *type = type_of (object);
   if (tokenizer->openai) {
     tokenizer->lower |= g_str_equal (type, "Lowercase");
     return TRUE;
   }
-  if (g_str_equal (type, "BertNormalizer"))
-    return add_bert_normalizer (tokenizer, object, name, error);
+  for (guint i = 0; i < G_N_ELEMENTS (others); i++) {
+    if (g_str_equal (type, others[i].type))
+      return others[i].add (tokenizer, object, name, error);
+  }
   for (guint i = 0; i < G_N_ELEMENTS (table); i++) {
     if (g_str_equal (type, table[i].type)) {
       clip_tokenizer_add_normalizer (tokenizer, table[i].normalizer);
@@ -136,10 +201,35 @@ add_normalizer (ClipTokenizer *tokenizer, JsonObject *object, const char *name, 
 /* ---------------------------------------------------------------------------------------------------- pre-tokenizer */
 
 static gboolean
+read_metaspace (ClipTokenizer *tokenizer, JsonObject *object, const char *name, GError **error)
+{
+  const char *mark = CLIP_WORD_MARK, *scheme = "always";
+  gboolean prefix = TRUE, split = TRUE;
+  if (!clip_json_get_string (object, "replacement", &mark, name, error) ||
+      !clip_json_get_string (object, "prepend_scheme", &scheme, name, error) ||
+      !clip_json_get_boolean (object, "add_prefix_space", &prefix, name, error) ||
+      !clip_json_get_boolean (object, "split", &split, name, error))
+    return FALSE;
+  if (!g_str_equal (mark, CLIP_WORD_MARK) || g_str_equal (scheme, "first") || !split)
+    return clip_fail (error, CLIP_ERROR_UNSUPPORTED,
+                      "%s: pre_tokenizer \"Metaspace\" is supported only with \"" CLIP_WORD_MARK
+                      "\" in front of each word, or of none",
+                      name);
+  tokenizer->prefix_space = prefix && !g_str_equal (scheme, "never");
+  return TRUE;
+}
+
+static gboolean
 read_pre_tokenizer (ClipTokenizer *tokenizer, JsonObject *object, const char *name, GError **error)
 {
   const char *type = type_of (object);
   gboolean use_regex = TRUE;
+  if (tokenizer->unigram && g_str_equal (type, "Metaspace"))
+    return read_metaspace (tokenizer, object, name, error);
+  if (tokenizer->unigram && g_str_equal (type, "WhitespaceSplit")) {
+    tokenizer->split_spaces = TRUE;
+    return TRUE;
+  }
   if (tokenizer->bpe && g_str_equal (type, "ByteLevel")) {
     if (!clip_json_get_boolean (object, "add_prefix_space", &tokenizer->prefix_space, name,
                                 error) ||
@@ -239,6 +329,49 @@ read_wordpiece (ClipTokenizer *tokenizer, JsonObject *model, GHashTable *vocabul
   return TRUE;
 }
 
+/* [[piece, score], …] → a model and the pieces' ids. */
+static gboolean
+read_unigram (ClipTokenizer *tokenizer, JsonObject *model, GHashTable **vocabulary,
+              const char *name, GError **error)
+{
+  JsonArray *array = NULL;
+  int unknown = -1;
+  gboolean byte_fallback = FALSE;
+  if (!clip_json_get_array (model, "vocab", &array, name, error) ||
+      !clip_json_get_int (model, "unk_id", 0, MAX_TOKENS - 1, &unknown, name, error) ||
+      !clip_json_get_boolean (model, "byte_fallback", &byte_fallback, name, error))
+    return FALSE;
+  if (byte_fallback)
+    return clip_fail (error, CLIP_ERROR_UNSUPPORTED,
+                      "%s: a unigram model with byte_fallback is not supported", name);
+  const guint n = array ? json_array_get_length (array) : 0;
+  if (n > MAX_TOKENS || unknown < 0 || (guint) unknown >= n)
+    return clip_fail (error, CLIP_ERROR_FORMAT,
+                      "%s: vocab has %u pieces, unk_id is %d, expected one of them", name, n,
+                      unknown);
+  g_autofree ClipUnigramPiece *pieces = g_new0 (ClipUnigramPiece, n);
+  *vocabulary = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  for (guint i = 0; i < n; i++) {
+    JsonNode *node = json_array_get_element (array, i);
+    JsonArray *pair = JSON_NODE_HOLDS_ARRAY (node) ? json_node_get_array (node) : NULL;
+    JsonNode *piece = pair && json_array_get_length (pair) == 2 ? json_array_get_element (pair, 0)
+                                                                : NULL,
+             *score = piece ? json_array_get_element (pair, 1) : NULL;
+    if (!piece || !JSON_NODE_HOLDS_VALUE (piece) ||
+        json_node_get_value_type (piece) != G_TYPE_STRING || !JSON_NODE_HOLDS_VALUE (score) ||
+        json_node_get_value_type (score) == G_TYPE_STRING)
+      return clip_fail (error, CLIP_ERROR_FORMAT,
+                        "%s: vocab: element %u: expected a piece and its score", name, i);
+    pieces[i] = (ClipUnigramPiece){ json_node_get_string (piece), json_node_get_double (score) };
+    if (!(fabs (pieces[i].score) < 1e9))
+      return clip_fail (error, CLIP_ERROR_FORMAT, "%s: vocab: element %u: score %g", name, i,
+                        pieces[i].score);
+    g_hash_table_insert (*vocabulary, g_strdup (pieces[i].text), GINT_TO_POINTER ((int) i));
+  }
+  tokenizer->unigram = clip_unigram_new (pieces, n, unknown);
+  return TRUE;
+}
+
 static gboolean
 read_model (ClipTokenizer *tokenizer, JsonObject *model, GHashTable **vocabulary, const char *name,
             GError **error)
@@ -247,9 +380,12 @@ read_model (ClipTokenizer *tokenizer, JsonObject *model, GHashTable **vocabulary
   const char *type = type_of (model);
   /* older files leave out the type of BPE */
   gboolean bpe = g_str_equal (type, "BPE") || (!*type && json_object_has_member (model, "merges"));
+  if (g_str_equal (type, "Unigram"))
+    return read_unigram (tokenizer, model, vocabulary, name, error);
   if (!bpe && !g_str_equal (type, "WordPiece"))
     return clip_fail (error, CLIP_ERROR_UNSUPPORTED,
-                      "%s: model \"%s\" is not supported, only BPE and WordPiece", name, type);
+                      "%s: model \"%s\" is not supported, only BPE, WordPiece and Unigram", name,
+                      type);
   if (!clip_json_get_object (model, "vocab", &vocab, name, error))
     return FALSE;
   if (!vocab)
@@ -396,7 +532,9 @@ read_tokenizer (ClipTokenizer *tokenizer, JsonObject *root, const char *name, GE
     return FALSE;
   if (tokenizer->bpe ? !tokenizer->byte_level : !pre_tokenizer)
     return clip_fail (error, CLIP_ERROR_UNSUPPORTED, "%s: expected the pre_tokenizer %s", name,
-                      tokenizer->bpe ? "ByteLevel" : "BertPreTokenizer");
+                      tokenizer->bpe       ? "ByteLevel"
+                      : tokenizer->unigram ? "Metaspace"
+                                           : "BertPreTokenizer");
 
   if (tokenizer->openai && tokenizer->start < 0 && tokenizer->end < 0) { /* no post_processor */
     tokenizer->start = lookup (vocabulary, CLIP_START);

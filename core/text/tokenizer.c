@@ -5,7 +5,7 @@
  *   [start] + ids of the words of the normalised text + [end]
  *
  * What a word is: OpenAI's pattern for CLIP, GPT-2's for other byte-level encodings, white space and punctuation for
- * WordPiece. Added tokens ("<|endoftext|>", "[SEP]") in a text are single tokens.
+ * WordPiece; for a unigram model a '▁', which stands for a space, and what follows it. Added tokens ("<|endoftext|>", "[SEP]") in a text are single tokens.
  */
 #include "core/text/tokenizer.h"
 #include "core/base/error.h"
@@ -49,6 +49,8 @@ clip_tokenizer_unref (ClipTokenizer *tokenizer)
     return;
   g_clear_pointer (&tokenizer->bpe, clip_bpe_free);
   g_clear_pointer (&tokenizer->wordpiece, clip_wordpiece_free);
+  g_clear_pointer (&tokenizer->unigram, clip_unigram_free);
+  g_clear_pointer (&tokenizer->charsmap, clip_charsmap_free);
   g_array_unref (tokenizer->normalizers);
   g_array_unref (tokenizer->added);
   g_free (tokenizer);
@@ -118,10 +120,20 @@ clip_tokenizer_finish (ClipTokenizer *tokenizer, const char *name, GError **erro
   return g_steal_pointer (&self);
 }
 
+void
+clip_tokenizer_adapt (ClipTokenizer *tokenizer, gboolean canonical, gboolean no_end)
+{
+  tokenizer->canonical = canonical;
+  if (canonical && tokenizer->unigram && tokenizer->end >= 0)
+    tokenizer->pad = tokenizer->end;
+  if (no_end && tokenizer->end >= 0)
+    tokenizer->end = tokenizer->pad;
+}
+
 const char *
 clip_tokenizer_get_kind (const ClipTokenizer *tokenizer)
 {
-  return tokenizer->bpe ? "bpe" : "wordpiece";
+  return tokenizer->bpe ? "bpe" : tokenizer->unigram ? "unigram" : "wordpiece";
 }
 
 int
@@ -155,13 +167,14 @@ normalize (const ClipTokenizer *tokenizer, const char *text)
 {
   if (tokenizer->openai)
     return clip_normalize_openai (text, tokenizer->lower);
-  char *result = g_strdup (text);
+  char *result =
+      tokenizer->charsmap ? clip_charsmap_apply (tokenizer->charsmap, text) : g_strdup (text);
   for (guint i = 0; i < tokenizer->normalizers->len; i++) {
     char *next = g_array_index (tokenizer->normalizers, ClipNormalizer, i) (result);
     g_free (result);
     result = next;
   }
-  if (tokenizer->prefix_space && *result && *result != ' ') {
+  if (tokenizer->bpe && tokenizer->prefix_space && *result && *result != ' ') {
     char *spaced = g_strconcat (" ", result, NULL);
     g_free (result);
     result = spaced;
@@ -184,6 +197,33 @@ find_added (const ClipTokenizer *tokenizer, const char *text)
   return NULL;
 }
 
+/* @text is normal. Each '▁' begins a word, whether it was a space or not. */
+static void
+encode_unigram (const ClipTokenizer *tokenizer, GArray *ids, const char *text)
+{
+  g_autoptr (GString) marked = g_string_new (NULL);
+  gboolean inside = FALSE; /* a word, with @split_spaces */
+  for (const char *p = text; *p; p = g_utf8_next_char (p)) {
+    const gboolean space =
+        tokenizer->split_spaces ? clip_is_space (g_utf8_get_char (p)) : *p == ' ';
+    const gboolean mark = g_str_has_prefix (p, CLIP_WORD_MARK);
+    const gboolean first = tokenizer->split_spaces ? !inside : p == text;
+    if (first && !space && !mark && tokenizer->prefix_space)
+      g_string_append (marked, CLIP_WORD_MARK);
+    if (space && !tokenizer->split_spaces)
+      g_string_append (marked, CLIP_WORD_MARK);
+    else if (!space)
+      g_string_append_len (marked, p, g_utf8_next_char (p) - p);
+    inside = !space;
+  }
+  for (const char *word = marked->str; *word;) {
+    const char *next = strstr (word + 1, CLIP_WORD_MARK);
+    const gsize length = next ? (gsize) (next - word) : strlen (word);
+    clip_unigram_encode (tokenizer->unigram, ids, word, length);
+    word += length;
+  }
+}
+
 /* @text holds added tokens only with OpenAI's rules, where they are words like others. */
 static void
 encode_plain (const ClipTokenizer *tokenizer, GArray *ids, const char *text)
@@ -191,6 +231,10 @@ encode_plain (const ClipTokenizer *tokenizer, GArray *ids, const char *text)
   g_autofree char *normal = normalize (tokenizer, text);
   if (tokenizer->wordpiece) {
     clip_wordpiece_encode (tokenizer->wordpiece, ids, normal);
+    return;
+  }
+  if (tokenizer->unigram) {
+    encode_unigram (tokenizer, ids, normal);
     return;
   }
   for (const char *p = normal; *p;) {
@@ -231,7 +275,9 @@ clip_tokenizer_encode (const ClipTokenizer *tokenizer, const char *text)
   g_autofree char *valid = g_utf8_validate (text, -1, NULL) ? NULL : g_utf8_make_valid (text, -1);
   if (tokenizer->start >= 0)
     g_array_append_val (ids, tokenizer->start);
-  encode_text (tokenizer, ids, valid ? valid : text);
+  g_autofree char *clean =
+      tokenizer->canonical ? clip_normalize_canonical (valid ? valid : text) : NULL;
+  encode_text (tokenizer, ids, clean ? clean : valid ? valid : text);
   if (tokenizer->end >= 0)
     g_array_append_val (ids, tokenizer->end);
   return ids;

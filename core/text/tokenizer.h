@@ -3,6 +3,8 @@
 #pragma once
 #include "core/base/json.h"
 #include "core/text/bpe.h"
+#include "core/text/charsmap.h"
+#include "core/text/unigram.h"
 #include "core/text/wordpiece.h"
 #include "core/text/words.h"
 
@@ -25,21 +27,28 @@ struct _ClipTokenizer {
 
   /* Text → words. CLIP's own: OpenAI's cleaning, then added tokens are words like others, in any case. All others: added
    * tokens are cut out first, then the normalizers run over what lies between. */
+  gboolean canonical;       /* SigLIP: clip_normalize_canonical () first of all */
   gboolean openai, lower;   /* @lower: with @openai */
+  ClipCharsmap *charsmap;   /* before the normalizers; NULL: none */
   GArray *normalizers;      /* ClipNormalizer; empty with @openai */
   GArray *added;            /* ClipAddedToken, the longest first: the first that fits is taken */
   guint8 added_starts[256]; /* 1: one of them begins with this byte */
   ClipWords words;          /* byte-pair encoding: what a word is */
   gboolean byte_level;      /* the file said so (tokenizer.json) */
-  gboolean prefix_space;    /* a space in front of a text that begins with none */
+  gboolean prefix_space;    /* a space, with a unigram model a '▁', in front of a text that begins with none */
+  gboolean split_spaces;    /* unigram: white space between words is nothing, each has its '▁'; else each space is one */
 
-  /* Words → ids: one of both. */
+  /* Words → ids: one of them. */
   ClipBpe *bpe;
   ClipWordpiece *wordpiece;
+  ClipUnigram *unigram;
 };
 
 /* Any vocabulary file that stands alone: CLIP merges (also gzipped), vocab.txt, tokenizer.json. @name is for messages. */
 ClipTokenizer *clip_tokenizer_parse (GBytes *bytes, const char *name, GError **error);
+/* What a model's configuration says of texts beyond its vocabulary: SigLIP's cleaning, and padding with the end token if that is a
+ * unigram model's; CLIPA's padding in place of the end token. For a tokenizer that nobody else has yet. */
+void clip_tokenizer_adapt (ClipTokenizer *tokenizer, gboolean canonical, gboolean no_end);
 /* OpenAI's tokenizer, from the embedded merges; one for the process. Returns: (transfer full). */
 ClipTokenizer *clip_tokenizer_clip (void);
 /* Whether clip_tokenizer_load () would find a vocabulary in @directory. */

@@ -296,6 +296,10 @@ tokenizer("vocab-carriage-returns", "[PAD]\r\n[UNK]\r\n[CLS]\r\n[SEP]\r\nlow\r\n
 tokenizer("bpe.json", json.dumps(BPE))
 tokenizer("bpe-pairs.json", json.dumps({**BPE, "model": {**BPE["model"], "merges": [["l", "o"], ["lo", "w</w>"]]}}))
 tokenizer("wordpiece.json", json.dumps(WORDPIECE))
+tokenizer("unigram.json", open(os.path.join(HERE, "../golden/text/unigram-t5.json")).read())
+tokenizer("unigram-table.json", json.dumps({"model": {"type": "Unigram", "unk_id": 0, "vocab": [["u", -3], ["\u2581a", -1]]},
+                                            "normalizer": {"type": "Precompiled", "precompiled_charsmap": "BAAAAP////8A"},
+                                            "pre_tokenizer": {"type": "Metaspace"}}))
 tokenizer("id-negative.json", json.dumps(BPE).replace('"o": 1,', '"o": -1,'))
 tokenizer("id-huge.json", json.dumps(BPE).replace('"o": 1,', '"o": 99999999999,'))
 tokenizer("id-twice.json", json.dumps(BPE).replace('"o": 1,', '"o": 0,'))

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Unigram tokenizers of tokenizer.json, and SigLIP's and CLIPA's ways with texts. */
+#include "core/text/normalize.h"
+#include "tests/golden-tokens.h"
+
+static void
+test_golden (void)
+{
+  assert_golden_vocabulary ("unigram-t5.json", "unigram-t5.jsonl");
+  assert_golden_vocabulary ("unigram-xlm.json", "unigram-xlm.jsonl");
+}
+
+#define UNIGRAM(vocab)                                                                             \
+  "{\"model\":{\"type\":\"Unigram\",\"unk_id\":0,\"vocab\":" vocab                                 \
+  "},\"pre_tokenizer\":{\"type\":\"Metaspace\"}}"
+
+/* The examples of the model's papers and papers' programs: what wins is the sum. */
+static void
+test_viterbi (void)
+{
+  static const struct {
+    const char *name, *vocab, *text, *ids;
+  } cases[] = {
+    { "sum",
+      "[[\"<unk>\",0],[\"\u2581\",0],[\"a\",0],[\"b\",0],[\"c\",0],[\"d\",0],[\"cd\",1],[\"ab\",2],"
+      "[\"abc\",5],[\"abcd\",10]]",
+      "abcdacd", "1 9 2 6" },
+    { "unknown ones are one", "[[\"<unk>\",0],[\"\u2581a\",-1],[\"b\",-2]]", "axxbx", "1 0 2 0" },
+    { "unknown, though a longer piece begins so", "[[\"<unk>\",0],[\"\u2581\",-1],[\"xy\",-1]]",
+      "xzxy", "1 0 2" },
+    { "the last of two that are the same", "[[\"<unk>\",0],[\"\u2581a\",-1],[\"\u2581a\",-5]]", "a",
+      "2" },
+    { "nothing", "[[\"<unk>\",0],[\"\u2581a\",-1]]", "", "" },
+  };
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    g_autofree char *text = g_strdup_printf (UNIGRAM ("%s"), cases[i].vocab);
+    g_autoptr (GBytes) bytes = g_bytes_new_static (text, strlen (text));
+    g_autoptr (GError) error = NULL;
+    g_autoptr (ClipTokenizer) tokenizer = clip_tokenizer_parse (bytes, cases[i].name, &error);
+    g_assert_no_error (error);
+    g_assert_cmpstr (clip_tokenizer_get_kind (tokenizer), ==, "unigram");
+    assert_tokens (tokenizer, cases[i].text, cases[i].ids, 0);
+  }
+}
+
+static void
+test_refused (void)
+{
+#define CHARSMAP(text)                                                                             \
+  "{\"model\":{\"type\":\"Unigram\",\"unk_id\":0,\"vocab\":[[\"a\",0]]},\"normalizer\":{\"type\":" \
+  "\"Precompiled\",\"precompiled_charsmap\":\"" text "\"},\"pre_tokenizer\":{\"type\":"            \
+  "\"Metaspace\"}}"
+  static const struct {
+    const char *text, *message;
+  } cases[] = {
+    { UNIGRAM ("[]"), "0 pieces, unk_id is 0" },
+    { UNIGRAM ("[\"a\"]"), "element 0: expected a piece and its score" },
+    { UNIGRAM ("[[\"a\",\"b\"]]"), "element 0" },
+    { UNIGRAM ("[[\"a\",0],[1,2]]"), "element 1" },
+    { UNIGRAM ("[[\"a\",1e300]]"), "score 1e+300" },
+    { "{\"model\":{\"type\":\"Unigram\",\"vocab\":[[\"a\",0]]}}", "unk_id is -1" },
+    { "{\"model\":{\"type\":\"Unigram\",\"unk_id\":0,\"byte_fallback\":true,\"vocab\":[[\"a\",0]]}"
+      "}",
+      "byte_fallback" },
+    { "{\"model\":{\"type\":\"Unigram\",\"unk_id\":0,\"vocab\":[[\"a\",0]]}}",
+      "expected the pre_tokenizer Metaspace" },
+    { "{\"model\":{\"type\":\"Unigram\",\"unk_id\":0,\"vocab\":[[\"a\",0]]},\"pre_tokenizer\":{"
+      "\"type\":\"Metaspace\",\"replacement\":\"_\"}}",
+      "Metaspace" },
+    { CHARSMAP ("AAAA"), "precompiled_charsmap is damaged" },
+    { CHARSMAP ("/////wAAAAA="), "precompiled_charsmap is damaged" },
+    { CHARSMAP ("BAAAAAAAAABh"), "precompiled_charsmap is damaged" }, /* ends without a NUL */
+    { CHARSMAP ("BAAAAP////8A"), "" }, /* a trie that leads nowhere */
+  };
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    g_autofree char *found = refusal (cases[i].text, strlen (cases[i].text));
+    if (*cases[i].message ? !strstr (found, cases[i].message) : *found)
+      g_error ("%s: \"%s\", expected \"%s\"", cases[i].text, found, cases[i].message);
+  }
+}
+
+static void
+test_canonical (void)
+{
+  static const char *const cases[][2] = {
+    { "A photo of a Cat.", "a photo of a cat" },
+    { "snake_case, kebab-case!", "snake case kebabcase" },
+    { " \u201cquoted\u201d  (it's) ", "quoted its" },
+    { "&lt;b&gt; caf\u00c9", "b caf\u00e9" },
+    { "...", "" },
+    { "\u732b\u3002", "\u732b\u3002" }, /* of ASCII only */
+  };
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    g_autofree char *found = clip_normalize_canonical (cases[i][0]);
+    g_assert_cmpstr (found, ==, cases[i][1]);
+  }
+}
+
+/* SigLIP's texts end with their end token, also behind it; CLIPA's have padding instead of it. */
+static void
+test_adapt (void)
+{
+  static const struct {
+    gboolean canonical, no_end;
+    const char *text, *ids;
+    int n;
+  } cases[] = {
+    { FALSE, FALSE, "a Cat.", "4 6 3 1 0 0", 4 },
+    { TRUE, FALSE, "A cat.", "4 5 1 1 1 1", 3 },
+    { TRUE, FALSE, "a a a a a a a a", "4 4 4 4 4 1", 6 },
+    { FALSE, TRUE, "a cat", "4 5 0 0 0 0", 3 },
+    { FALSE, TRUE, "a a a a a a a a", "4 4 4 4 4 0", 6 },
+  };
+  static const char json[] = "{\"model\":{\"type\":\"Unigram\",\"unk_id\":3,\"vocab\":[[\"<pad>\","
+                             "0],[\"</s>\",0],[\"x\",0],["
+                             "\"<unk>\",0],[\"\u2581a\",-1],[\"\u2581cat\",-1],[\"\u2581\",-90]]},"
+                             "\"pre_tokenizer\":{\"type\":"
+                             "\"Metaspace\"},\"post_processor\":{\"type\":\"TemplateProcessing\","
+                             "\"single\":[{\"Sequence\":{"
+                             "\"id\":\"A\"}},{\"SpecialToken\":{\"id\":\"</"
+                             "s>\"}}],\"special_tokens\":{\"</s>\":{\"ids\":[1]}}}}";
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    g_autoptr (GBytes) bytes = g_bytes_new_static (json, strlen (json));
+    g_autoptr (GError) error = NULL;
+    g_autoptr (ClipTokenizer) tokenizer = clip_tokenizer_parse (bytes, "f", &error);
+    g_assert_no_error (error);
+    clip_tokenizer_adapt (tokenizer, cases[i].canonical, cases[i].no_end);
+    gint32 tokens[6];
+    const int n = clip_tokenizer_encode_padded (tokenizer, tokens, 6, cases[i].text, NULL);
+    g_autofree char *found = describe_ids (tokens, 6);
+    g_assert_cmpstr (found, ==, cases[i].ids);
+    g_assert_cmpint (n, ==, cases[i].n);
+  }
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/unigram/golden", test_golden);
+  g_test_add_func ("/unigram/viterbi", test_viterbi);
+  g_test_add_func ("/unigram/refused", test_refused);
+  g_test_add_func ("/unigram/canonical", test_canonical);
+  g_test_add_func ("/unigram/adapt", test_adapt);
+  return g_test_run ();
+}
