@@ -48,7 +48,7 @@ write_names (void)
                             c / 3);
   g_autofree char *path = g_build_filename (g_get_tmp_dir (), "anchors-names.tsv", NULL);
   g_assert_true (g_file_set_contents (path, text->str, -1, NULL));
-  ClipNames *names = clip_names_load (path, &error);
+  ClipNames *names = clip_names_load (path, NULL, &error);
   g_assert_no_error (error);
   g_assert_cmpint (g_unlink (path), ==, 0);
   return names;

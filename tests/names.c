@@ -7,19 +7,25 @@
 #include <string.h>
 
 static ClipNames *
-load (const char *content, GError **error)
+load_without (const char *content, const char *const *without, GError **error)
 {
   char *path;
   const int file = g_file_open_tmp ("names-XXXXXX.tsv", &path, NULL);
   g_assert_cmpint (file, >=, 0);
   g_assert_true (g_file_set_contents (path, content, -1, NULL));
-  ClipNames *names = clip_names_load (path, error);
+  ClipNames *names = clip_names_load (path, without, error);
   if (*error)
     g_assert_true (g_str_has_prefix ((*error)->message, path));
   g_close (file, NULL);
   g_unlink (path);
   g_free (path);
   return names;
+}
+
+static ClipNames *
+load (const char *content, GError **error)
+{
+  return load_without (content, NULL, error);
 }
 
 static const char table[] = "# class, synset, kind, text\n"
@@ -102,6 +108,24 @@ test_draw (void)
 }
 
 static void
+test_without (void)
+{
+  g_autoptr (GError) error = NULL;
+  const char *without[] = { "fish", "Tinca tinca", NULL };
+  g_autoptr (ClipNames) names = load_without (table, without, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (clip_names_get_n_texts (names), ==, 5);
+  g_assert_cmpstr (clip_names_get_text (names, 1), ==, "goldfish");
+  without[1] = "robin";
+  ClipNames *refused = load_without (table, without, &error);
+  check_error ("a name", refused, error, CLIP_ERROR_FORMAT, "class 2 of 3 has no name");
+  g_clear_error (&error);
+  without[1] = "whale";
+  refused = load_without (table, without, &error);
+  check_error ("absent", refused, error, CLIP_ERROR_CONFIG, "has no text \"whale\" to leave out");
+}
+
+static void
 test_errors (void)
 {
   static const struct {
@@ -136,7 +160,7 @@ test_shared (void)
     return;
   }
   g_autoptr (GError) error = NULL;
-  g_autoptr (ClipNames) names = clip_names_load (path, &error);
+  g_autoptr (ClipNames) names = clip_names_load (path, NULL, &error);
   g_assert_no_error (error);
   g_assert_cmpint (clip_names_get_n_classes (names), ==, 1000);
 }
@@ -147,6 +171,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/names/targets", test_targets);
   g_test_add_func ("/names/draw", test_draw);
+  g_test_add_func ("/names/without", test_without);
   g_test_add_func ("/names/errors", test_errors);
   g_test_add_func ("/names/shared", test_shared);
   return g_test_run ();

@@ -43,7 +43,8 @@ static gboolean
 open_classifier (ClipGuide *guide, GError **error)
 {
   const ClipSettings *settings = guide->settings;
-  guide->names = clip_names_load (settings->classifier.names, error);
+  guide->names = clip_names_load (settings->classifier.names,
+                                  (const char *const *) settings->classifier.without, error);
   guide->classifier = guide->names ? clip_pooled_classifier_read (settings->classifier.file,
                                                                   guide->image_width, error)
                                    : NULL;

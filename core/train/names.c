@@ -93,10 +93,10 @@ find_kind (const char *word)
   return -1;
 }
 
-/* @index: text → its number + 1 */
+/* @index: text → its number + 1; @left_out: as in clip_names_load () */
 static gboolean
-add_line (ClipNames *names, GHashTable *index, char *line, const char *path, guint number,
-          GError **error)
+add_line (ClipNames *names, GHashTable *index, GHashTable *left_out, char *line, const char *path,
+          guint number, GError **error)
 {
   g_auto (GStrv) field = g_strsplit (line, "\t", 4);
   guint64 class;
@@ -115,6 +115,11 @@ add_line (ClipNames *names, GHashTable *index, char *line, const char *path, gui
   const char *text = g_strstrip (field[3]);
   if (!*text)
     return clip_fail (error, CLIP_ERROR_FORMAT, "%s:%u: the text is empty", path, number);
+  gpointer key;
+  if (g_hash_table_lookup_extended (left_out, text, &key, NULL)) {
+    g_hash_table_insert (left_out, key, GINT_TO_POINTER (TRUE));
+    return TRUE;
+  }
 
   guint id = GPOINTER_TO_UINT (g_hash_table_lookup (index, text));
   if (!id) {
@@ -136,7 +141,7 @@ add_line (ClipNames *names, GHashTable *index, char *line, const char *path, gui
 }
 
 ClipNames *
-clip_names_load (const char *path, GError **error)
+clip_names_load (const char *path, const char *const *without, GError **error)
 {
   g_autoptr (GBytes) bytes = clip_bytes_map (path, error);
   if (!bytes)
@@ -149,10 +154,19 @@ clip_names_load (const char *path, GError **error)
   g_autofree char *content = g_strndup (data ? data : "", size);
   g_auto (GStrv) lines = g_strsplit (content, "\n", -1);
   g_autoptr (GHashTable) index = g_hash_table_new (g_str_hash, g_str_equal);
+  g_autoptr (GHashTable) left_out =
+      g_hash_table_new (g_str_hash, g_str_equal); /* text → whether it was there */
+  for (guint i = 0; without && without[i]; i++)
+    g_hash_table_insert (left_out, (gpointer) without[i], NULL);
   g_autoptr (ClipNames) names = names_new ();
   for (guint i = 0; lines[i]; i++)
-    if (*lines[i] && *lines[i] != '#' && !add_line (names, index, lines[i], path, i + 1, error))
+    if (*lines[i] && *lines[i] != '#' &&
+        !add_line (names, index, left_out, lines[i], path, i + 1, error))
       return NULL;
+  for (guint i = 0; without && without[i]; i++)
+    if (!g_hash_table_lookup (left_out, without[i]))
+      return clip_fail_null (error, CLIP_ERROR_CONFIG, "%s: has no text \"%s\" to leave out", path,
+                             without[i]);
 
   g_ptr_array_set_size (names->names, names->n_classes);
   for (int class = 0; class < names->n_classes; class ++)

@@ -11,7 +11,9 @@
 typedef enum { CLIP_NAME, CLIP_HYPERNYM, CLIP_GLOSS, CLIP_NAME_KINDS } ClipNameKind;
 
 typedef struct _ClipNames ClipNames;
-ClipNames *clip_names_load (const char *path, GError **error);
+/* @without: (nullable): texts that are left out; one that is not there is an error, as is a class that they leave without a
+ * name. */
+ClipNames *clip_names_load (const char *path, const char *const *without, GError **error);
 void clip_names_free (ClipNames *names);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (ClipNames, clip_names_free)
 int clip_names_get_n_classes (const ClipNames *names); /* K */

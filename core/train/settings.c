@@ -169,6 +169,9 @@ static const ClipSetting classifier_rows[] = {
             "bias)" },
   { "names", CLIP_FILE, AT (classifier.names), NULL,
     .help = "Which texts are true of which class: lines of class, synset, kind, text" },
+  { "without", CLIP_TEXTS, AT (classifier.without), NULL,
+    .help = "Texts of `names` that are left out: kinds of which the classes are no fair sample, as "
+            "\"person\" where they are groom and diver" },
   { "texts", CLIP_INTEGER, AT (classifier.texts), "512", 1, 65536, "texts", "Drawn for each step" },
   { "share", CLIP_SECTION, 0, .section = &share,
     .help = "How many of the texts are of which kind" },

@@ -57,7 +57,7 @@ typedef struct {
   gboolean equal_captions;
   float caption_noise, name_noise;
   struct {
-    char *file, *names, **templates;
+    char *file, *names, **without, **templates;
     int texts; /* 0: none */
     ClipNamesDraw draw;
     float temperature, weight;
