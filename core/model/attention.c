@@ -118,7 +118,8 @@ attend (void *data, int task, int worker)
     .y = a->y + first * a->y_stride + column,
     .y_stride = a->y_stride,
     .q = a->q + first * a->q_stride + column,
-    .q_stride = a->q_stride,
+    .q_stride = MAX (a->q_stride,
+                     (gsize) a->head_size), /* 0: one query for all, of which there is one row */
     .k = a->k + start * a->kv_stride + column,
     .v = a->v + start * a->kv_stride + column,
     .kv_stride = a->kv_stride,
