@@ -103,7 +103,7 @@ clip_count_parameters (const ClipCheckpoint *checkpoint)
                           "vis") || /* visual.…, vision_model.…, visual_projection.… */
         g_str_has_prefix (tensor->name, "v."))
       count.image += n;
-    else if (!g_str_equal (tensor->name, "logit_scale"))
+    else if (!g_str_has_prefix (tensor->name, "logit_"))
       count.text += n;
   }
   for (int i = 0; i <= CLIP_DTYPE_I8; i++) {

@@ -153,6 +153,18 @@ fits (ClipModel *model, ClipTokenizer *tokenizer, GError **error)
                                     model->source, size, rows);
 }
 
+/* CLIP's own, which all models share but those that treat texts in another way. */
+static ClipTokenizer *
+tokenizer_of_clip (const ClipTextConfig *text)
+{
+  if (!text->canonical && !text->no_end_token)
+    return clip_tokenizer_clip ();
+  g_autoptr (GBytes) bytes = clip_bytes_clip_merges ();
+  ClipTokenizer *tokenizer = clip_tokenizer_parse (bytes, "CLIP's merges", NULL);
+  clip_tokenizer_adapt (tokenizer, text->canonical, text->no_end_token);
+  return tokenizer;
+}
+
 static gboolean
 add_tokenizer (ClipModel *model, const ClipStored *stored, GError **error)
 {
@@ -180,7 +192,7 @@ add_tokenizer (ClipModel *model, const ClipStored *stored, GError **error)
                                                        problem->message));
 
   if (model->config.text.kind == CLIP_TEXT_CLIP && model->config.text.vocab_size == 49408)
-    model->tokenizer = clip_tokenizer_clip ();
+    model->tokenizer = tokenizer_of_clip (&model->config.text);
   else
     clip_fail (&model->no_tokenizer, CLIP_ERROR_TOKENIZER,
                "%s: brings no vocabulary for its %d tokens (tokenizer.json, vocab.txt, or "

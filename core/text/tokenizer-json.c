@@ -200,6 +200,8 @@ add_normalizer (ClipTokenizer *tokenizer, JsonObject *object, const char *name, 
 
 /* ---------------------------------------------------------------------------------------------------- pre-tokenizer */
 
+/* With "first" only the text's first word has a '▁' that was no space, not what follows an added token: no text is known that would
+ * have one. */
 static gboolean
 read_metaspace (ClipTokenizer *tokenizer, JsonObject *object, const char *name, GError **error)
 {
@@ -210,7 +212,8 @@ read_metaspace (ClipTokenizer *tokenizer, JsonObject *object, const char *name, 
       !clip_json_get_boolean (object, "add_prefix_space", &prefix, name, error) ||
       !clip_json_get_boolean (object, "split", &split, name, error))
     return FALSE;
-  if (!g_str_equal (mark, CLIP_WORD_MARK) || g_str_equal (scheme, "first") || !split)
+  const gboolean first = g_str_equal (scheme, "first");
+  if (!g_str_equal (mark, CLIP_WORD_MARK) || (first && tokenizer->split_spaces) || !split)
     return clip_fail (error, CLIP_ERROR_UNSUPPORTED,
                       "%s: pre_tokenizer \"Metaspace\" is supported only with \"" CLIP_WORD_MARK
                       "\" in front of each word, or of none",
