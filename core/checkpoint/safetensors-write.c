@@ -121,7 +121,8 @@ write_file (int fd, const GString *header, GPtrArray *order, ClipTensorSource so
   gboolean ok = write_all (fd, header->str, header->len);
   for (guint i = 0; i < order->len && ok; i++) {
     const ClipTensor *tensor = order->pdata[i];
-    ok = write_all (fd, tensor->data ? tensor->data : source (tensor, data), tensor->size);
+    const void *bytes = tensor->data || !source ? tensor->data : source (tensor, data);
+    ok = write_all (fd, bytes, tensor->size);
   }
   return ok && fsync (fd) == 0;
 }

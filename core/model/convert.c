@@ -219,7 +219,7 @@ reserve (Plan *plan, gsize n, GError **error)
   g_clear_pointer (&plan->turned, g_free);
   g_clear_pointer (&plan->narrow, g_free);
   if (g_size_checked_mul (&bytes, MAX (n, 1), sizeof (float))) {
-    plan->floats = g_try_malloc (bytes);
+    plan->floats = g_try_malloc0 (bytes);
     plan->turned = g_try_malloc (bytes);
     plan->narrow = g_try_malloc (bytes / 2);
   }
