@@ -37,8 +37,8 @@ clip_model_write (const char *path, const ClipTensor *tensors, guint n, const Cl
 static int
 compare_ids (gconstpointer a, gconstpointer b, gpointer vocabulary)
 {
-  const int x = GPOINTER_TO_INT (g_hash_table_lookup (vocabulary, *(char *const *) a)),
-            y = GPOINTER_TO_INT (g_hash_table_lookup (vocabulary, *(char *const *) b));
+  const int x = GPOINTER_TO_INT (g_hash_table_lookup (vocabulary, a)),
+            y = GPOINTER_TO_INT (g_hash_table_lookup (vocabulary, b));
   return (x > y) - (x < y);
 }
 
@@ -56,12 +56,11 @@ tokens_in_order (const char *path, GError **error)
           : NULL;
   if (!vocabulary)
     return NULL;
-  guint n;
-  g_autofree gpointer *tokens = g_hash_table_get_keys_as_array (vocabulary, &n);
-  g_qsort_with_data (tokens, n, sizeof *tokens, compare_ids, vocabulary);
+  g_autoptr (GList) tokens = g_hash_table_get_keys (vocabulary);
+  tokens = g_list_sort_with_data (tokens, compare_ids, vocabulary);
   GString *lines = g_string_new (NULL);
-  for (guint i = 0; i < n; i++)
-    g_string_append_printf (lines, "%s\n", (char *) tokens[i]);
+  for (const GList *token = tokens; token; token = token->next)
+    g_string_append_printf (lines, "%s\n", (const char *) token->data);
   return g_string_free_to_bytes (lines);
 }
 
