@@ -4,27 +4,8 @@
 #include "core/checkpoint/container.h"
 #include "core/checkpoint/safetensors.h"
 #include "core/base/error.h"
-#include "core/kernels/kernels.h"
 
 #include <string.h>
-
-static gboolean
-expand_floats (float *y, const ClipTensor *tensor, gsize n)
-{
-  switch (tensor->dtype) {
-  case CLIP_DTYPE_F32:
-    memcpy (y, tensor->data, tensor->size);
-    return TRUE;
-  case CLIP_DTYPE_F16:
-    clip_kernels ()->f16_to_f32 (y, tensor->data, n);
-    return TRUE;
-  case CLIP_DTYPE_BF16:
-    clip_kernels ()->bf16_to_f32 (y, tensor->data, n);
-    return TRUE;
-  default:
-    return FALSE;
-  }
-}
 
 /* FALSE where the dtype is another or a value has no 32 bits. */
 static gboolean
@@ -70,7 +51,7 @@ clip_array_read (const char *path, const char *name, const char *dtype, GError *
       (ClipArray){ .dtype = floats ? "F32" : "I32", .n_dims = tensor->n_dims, .data = array + 1 };
   array->name = memcpy ((char *) (array + 1) + data_size, name, name_size);
   memcpy (array->shape, tensor->shape, sizeof array->shape);
-  if (floats ? expand_floats ((float *) (array + 1), tensor, n)
+  if (floats ? clip_dtype_expand (tensor->dtype, (float *) (array + 1), tensor->data, n)
              : narrow_integers ((gint32 *) (array + 1), tensor, n))
     return g_steal_pointer (&array);
 

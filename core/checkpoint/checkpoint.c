@@ -4,6 +4,7 @@
 #include "core/checkpoint/container.h"
 #include "core/base/bytes.h"
 #include "core/base/error.h"
+#include "core/kernels/kernels.h"
 
 /* The first that matches reads the file. */
 static const ClipContainer *const containers[] = { &clip_container_gguf,
@@ -39,6 +40,24 @@ gsize
 clip_dtype_size (ClipDtype dtype)
 {
   return dtypes[dtype].size;
+}
+
+gboolean
+clip_dtype_expand (ClipDtype dtype, float *y, const void *data, gsize n)
+{
+  switch (dtype) {
+  case CLIP_DTYPE_F32:
+    memcpy (y, data, n * sizeof *y);
+    return TRUE;
+  case CLIP_DTYPE_F16:
+    clip_kernels ()->f16_to_f32 (y, data, n);
+    return TRUE;
+  case CLIP_DTYPE_BF16:
+    clip_kernels ()->bf16_to_f32 (y, data, n);
+    return TRUE;
+  default:
+    return FALSE;
+  }
 }
 
 const char *

@@ -24,6 +24,8 @@ typedef enum {
 
 gsize clip_dtype_size (ClipDtype dtype);
 const char *clip_dtype_name (ClipDtype dtype); /* "f32" … */
+/* y[n] = @data, n numbers of F32, F16 or BF16 at any address; FALSE for another dtype. */
+gboolean clip_dtype_expand (ClipDtype dtype, float *y, const void *data, gsize n);
 
 #define CLIP_MAX_DIMS 8
 

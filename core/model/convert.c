@@ -92,21 +92,14 @@ static void
 expand (const Plan *plan, float *y, const ClipTensor *tensor)
 {
   const gsize n = elements (tensor);
-  if (tensor->dtype == CLIP_DTYPE_F32) {
-    memcpy (y, tensor->data, tensor->size);
-  } else if (tensor->dtype == CLIP_DTYPE_F16) {
-    clip_kernels ()->f16_to_f32 (y, tensor->data, n);
-  } else if (tensor->dtype == CLIP_DTYPE_BF16) {
-    clip_kernels ()->bf16_to_f32 (y, tensor->data, n);
-  } else {
-    const ClipTensor *scales = scales_of (plan, tensor); /* loading has checked it */
-    const gsize rows = tensor->n_dims ? tensor->shape[0] : 1, cols = rows ? n / rows : 0;
-    for (gsize r = 0; r < rows; r++) {
-      float scale;
-      memcpy (&scale, (const guint8 *) scales->data + r * sizeof scale, sizeof scale);
-      clip_kernels ()->i8_to_f32 (y + r * cols, (const gint8 *) tensor->data + r * cols, scale,
-                                  cols);
-    }
+  if (clip_dtype_expand (tensor->dtype, y, tensor->data, n))
+    return;
+  const ClipTensor *scales = scales_of (plan, tensor); /* loading has checked it */
+  const gsize rows = tensor->n_dims ? tensor->shape[0] : 1, cols = rows ? n / rows : 0;
+  for (gsize r = 0; r < rows; r++) {
+    float scale;
+    memcpy (&scale, (const guint8 *) scales->data + r * sizeof scale, sizeof scale);
+    clip_kernels ()->i8_to_f32 (y + r * cols, (const gint8 *) tensor->data + r * cols, scale, cols);
   }
 }
 

@@ -12,7 +12,6 @@
 #include "core/model/naming.h"
 #include "core/base/arena.h"
 #include "core/base/error.h"
-#include "core/kernels/kernels.h"
 
 #include <string.h>
 
@@ -349,23 +348,11 @@ expand (float *y, const View *view)
   const ClipTensor *tensor = view->stored.tensor;
   const gsize stored_rows = view->stored.transposed ? view->cols : view->rows;
   const gsize stored_cols = view->stored.transposed ? view->rows : view->cols;
-  switch (tensor->dtype) {
-  case CLIP_DTYPE_F32:
-    memcpy (y, view->data, view->n * sizeof (float));
-    break;
-  case CLIP_DTYPE_F16:
-    clip_kernels ()->f16_to_f32 (y, (const guint16 *) view->data, view->n);
-    break;
-  case CLIP_DTYPE_BF16:
-    clip_kernels ()->bf16_to_f32 (y, (const guint16 *) view->data, view->n);
-    break;
-  case CLIP_DTYPE_I8:
+  if (tensor->dtype == CLIP_DTYPE_I8)
     expand_rows (y, (const gint8 *) view->data, (const float *) view->scales, stored_rows,
                  stored_cols);
-    break;
-  default:
+  else if (!clip_dtype_expand (tensor->dtype, y, view->data, view->n))
     g_assert_not_reached ();
-  }
 }
 
 /* [rows, cols] float32 on the heap, checked. */

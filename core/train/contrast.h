@@ -13,8 +13,8 @@ typedef struct _ClipTargets ClipTargets;
 struct _ClipTargets {
   gboolean local; /* each rank's images against its own texts only */
   int n[2];       /* of each direction: how many of this rank's rows have targets */
-  const guint8 *absent
-      [2]; /* [all], of what each direction's rows are compared with: 1 where a row is not there; NULL: all are */
+  /* [all], of what each direction's rows are compared with: 1 where a row is not there; NULL: all are. */
+  const guint8 *absent[2];
   /* p[rows, all]: targets of this rank's images (texts) @first … over all texts (images). A row sums to 1; it is zeros
    * where it has none. */
   void (*fill) (const ClipTargets *targets, ClipTape *tape, float *p, ClipDirection direction,

@@ -11,7 +11,6 @@
 #include "core/train/set.h"
 #include "core/base/bytes.h"
 #include "core/base/error.h"
-#include "core/kernels/kernels.h"
 #include "core/text/template.h"
 #include "core/train/augment.h"
 #include "core/train/list.h"
@@ -162,13 +161,7 @@ read_features (float *y, const ClipSet *set, gsize row)
   const ClipTensor *tensor = set->features;
   const gsize bytes = set->width * clip_dtype_size (tensor->dtype);
   const guint8 *data = (const guint8 *) tensor->data + row * bytes;
-  if (tensor->dtype == CLIP_DTYPE_F32) {
-    memcpy (y, data, bytes);
-    return;
-  }
-  g_autofree guint16 *halves = g_memdup2 (data, bytes); /* aligned */
-  (tensor->dtype == CLIP_DTYPE_F16 ? clip_kernels ()->f16_to_f32
-                                   : clip_kernels ()->bf16_to_f32) (y, halves, set->width);
+  clip_dtype_expand (tensor->dtype, y, data, set->width);
 }
 
 static gboolean

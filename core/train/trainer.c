@@ -51,7 +51,7 @@ struct _ClipTrainer {
   ClipRedraw *redraw;
   ClipMemo *memo; /* NULL: the text trunk learns */
   char *settings_text;
-  char *trunk; /* tells one image trunk from another: image@DIGEST */
+  char *trunk; /* identify_trunk (); NULL until then */
   int batch;   /* B: of this rank */
   int step, n_steps, failed;
 };
@@ -94,15 +94,32 @@ digest_values (const ClipTrainer *trainer, ClipPart part)
   return g_strndup (g_checksum_get_string (checksum), 16);
 }
 
+/* image@DIGEST: tells one image trunk from another. A pass over its values, made where somebody asks. */
+static const char *
+identify_trunk (ClipTrainer *trainer)
+{
+  if (!trainer->trunk) {
+    g_autofree char *digest = digest_values (trainer, CLIP_PART_IMAGE);
+    trainer->trunk = g_strconcat ("image@", digest, NULL);
+  }
+  return trainer->trunk;
+}
+
+static gboolean
+agree_on_values (ClipTrainer *trainer, GError **error)
+{
+  if (clip_ranks_get_n (trainer->ranks) == 1)
+    return TRUE;
+  g_autofree char *all = digest_values (trainer, CLIP_PART_N);
+  return clip_ranks_agree (trainer->ranks, all, strlen (all), "initial weights", error);
+}
+
 /* All ranks begin with the same values; and what of the settings only the model tells to be of no use. */
 static gboolean
 check_student (ClipTrainer *trainer, GError **error)
 {
   const ClipSettings *settings = trainer->settings;
   const ClipStudent *student = trainer->student;
-  g_autofree char *all = digest_values (trainer, CLIP_PART_N);
-  g_autofree char *trunk = digest_values (trainer, CLIP_PART_IMAGE);
-  trainer->trunk = g_strconcat ("image@", trunk, NULL);
   const struct {
     gboolean bad;
     const char *problem;
@@ -118,7 +135,7 @@ check_student (ClipTrainer *trainer, GError **error)
   for (guint i = 0; i < G_N_ELEMENTS (rules); i++)
     if (rules[i].bad)
       return clip_fail (error, CLIP_ERROR_CONFIG, "%s: %s", settings->path, rules[i].problem);
-  return clip_ranks_agree (trainer->ranks, all, strlen (all), "initial weights", error);
+  return agree_on_values (trainer, error);
 }
 
 typedef struct {
@@ -154,7 +171,7 @@ warn_caching (const char *message, gpointer data)
 
 /* Features that another run kept are of a trunk, which has to be this one; of others nothing is known. */
 static gboolean
-check_features (const ClipTrainer *trainer, int index, GError **error)
+check_features (ClipTrainer *trainer, int index, GError **error)
 {
   const char *path = trainer->sets[index].features;
   if (!path)
@@ -163,7 +180,7 @@ check_features (const ClipTrainer *trainer, int index, GError **error)
   if (!file)
     return FALSE;
   const char *of = clip_checkpoint_get_metadata (file, CLIP_CACHE_MODEL);
-  return !of || g_str_equal (of, trainer->trunk) ||
+  return !of || g_str_equal (of, identify_trunk (trainer)) ||
          clip_fail (error, CLIP_ERROR_CONFIG,
                     "%s: features of another model (%s), expected those of %s", path, of,
                     trainer->trunk);
@@ -184,7 +201,7 @@ use_cache (ClipTrainer *trainer, int index, GError **error)
         "%s: data.%d.cache keeps what a frozen image tower gives, but this one learns: "
         "freeze.image is to be \"all\"",
         settings->path, index);
-  const char *model = trainer->trunk;
+  const char *model = identify_trunk (trainer);
   g_autofree char *task = g_strdup_printf ("features of %s", set->name);
   const ClipCacheConfig config = { item->cache.file,  model,          trainer->student->image.width,
                                    item->cache.views, settings->seed, settings->workers };
