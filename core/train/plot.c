@@ -5,6 +5,8 @@
  * Four panels, each a row of a table. Numbers are written without the locale's habits.
  */
 #include "core/train/plot.h"
+
+#include "core/base/chart.h"
 #include "core/base/error.h"
 #include "core/base/json.h"
 
@@ -38,16 +40,8 @@ static const Panel panels[] = {
   { "pairs_per_second", NULL, "Pairs per second", NULL, NULL, TRUE, TRUE, 1, "" },
 };
 
-/* Of one lightness: to be told apart on white and on black. */
-static const char *const colours[] = { "#3b82f6", "#f0772b", "#12a37c",
-                                       "#a35bf0", "#e0475b", "#8a8f3c" };
-
 typedef struct {
-  double x, y;
-} Point;
-
-typedef struct {
-  GArray *line[G_N_ELEMENTS (panels)], *points[G_N_ELEMENTS (panels)]; /* Point */
+  GArray *line[G_N_ELEMENTS (panels)], *points[G_N_ELEMENTS (panels)]; /* ClipChartPoint */
   GArray *smooth[G_N_ELEMENTS (panels)];
 } Run;
 
@@ -77,7 +71,7 @@ number_of (JsonObject *object, const char *key)
 static void
 add_value (GArray *series, double step, JsonObject *object, const char *key)
 {
-  const Point point = { step, number_of (object, key) };
+  const ClipChartPoint point = { step, number_of (object, key) };
   if (fabs (point.y) < 1e30)
     g_array_append_val (series, point);
 }
@@ -107,8 +101,8 @@ read_run (GArray *runs, const char *path, GError **error)
     return clip_fail (error, CLIP_ERROR_IO, "%s", problem->message);
   Run run;
   for (guint p = 0; p < G_N_ELEMENTS (panels); p++) {
-    run.line[p] = g_array_new (FALSE, FALSE, sizeof (Point));
-    run.points[p] = g_array_new (FALSE, FALSE, sizeof (Point));
+    run.line[p] = g_array_new (FALSE, FALSE, sizeof (ClipChartPoint));
+    run.points[p] = g_array_new (FALSE, FALSE, sizeof (ClipChartPoint));
     run.smooth[p] = NULL;
   }
   g_auto (GStrv) lines = g_strsplit (text, "\n", -1);
@@ -124,10 +118,10 @@ read_run (GArray *runs, const char *path, GError **error)
 static GArray *
 bin (GArray *series, double last_step)
 {
-  GArray *bins = g_array_new (FALSE, FALSE, sizeof (Point));
+  GArray *bins = g_array_new (FALSE, FALSE, sizeof (ClipChartPoint));
   int n = 0, current = -1;
   for (guint i = 0; i < series->len; i++) {
-    const Point point = g_array_index (series, Point, i);
+    const ClipChartPoint point = g_array_index (series, ClipChartPoint, i);
     const int place = last_step > 0 ? (int) MIN (point.x / last_step * BINS, BINS - 1) : 0;
     if (place != current) {
       g_array_append_val (bins, point);
@@ -135,7 +129,7 @@ bin (GArray *series, double last_step)
       n = 1;
       continue;
     }
-    Point *mean = &g_array_index (bins, Point, bins->len - 1);
+    ClipChartPoint *mean = &g_array_index (bins, ClipChartPoint, bins->len - 1);
     n++;
     mean->x += (point.x - mean->x) / n;
     mean->y += (point.y - mean->y) / n;
@@ -148,14 +142,14 @@ bin (GArray *series, double last_step)
 static GArray *
 smoothed (const GArray *series)
 {
-  GArray *smooth = g_array_new (FALSE, FALSE, sizeof (Point));
+  GArray *smooth = g_array_new (FALSE, FALSE, sizeof (ClipChartPoint));
   const int n = series->len;
   for (int i = 0; i < n; i++) {
     const int reach = MIN (n / 30, i), end = MIN (i + reach, n - 1);
-    Point point = g_array_index (series, Point, i);
+    ClipChartPoint point = g_array_index (series, ClipChartPoint, i);
     double sum = 0;
     for (int j = i - reach; j <= end; j++)
-      sum += g_array_index (series, Point, j).y;
+      sum += g_array_index (series, ClipChartPoint, j).y;
     point.y = sum / (end - i + reach + 1);
     g_array_append_val (smooth, point);
   }
@@ -164,42 +158,18 @@ smoothed (const GArray *series)
 
 /* ------------------------------------------------------------------------------------------ axes */
 
-typedef struct {
-  double low, high, step; /* ticks: multiples of step */
-} Axis;
-
-/* 1, 2 or 5 times a power of ten, for about @n ticks. */
-static double
-nice_step (double range, int n)
-{
-  const double rough = range / n, power = pow (10, floor (log10 (rough)));
-  const double share = rough / power;
-  return power * (share <= 1 ? 1 : share <= 2 ? 2 : share <= 5 ? 5 : 10);
-}
-
-static Axis
-make_axis (double low, double high, int ticks)
-{
-  if (!(high - low > 1e-9 * MAX (fabs (high), 1e-12))) {
-    high = high + MAX (fabs (high) * 0.1, 1e-6);
-    low = low - fabs (low) * 0.1;
-  }
-  const double step = nice_step (high - low, ticks);
-  return (Axis){ floor (low / step + 1e-6) * step, ceil (high / step - 1e-6) * step, step };
-}
-
 static void
 widen (const GArray *series, double *low, double *high)
 {
   for (guint i = 0; i < series->len; i++) {
-    const double y = g_array_index (series, Point, i).y;
+    const double y = g_array_index (series, ClipChartPoint, i).y;
     *low = MIN (*low, y);
     *high = MAX (*high, y);
   }
 }
 
 /* @unit: what values are multiplied with for the axis. */
-static Axis
+static ClipChartAxis
 value_axis (const GArray *runs, guint p, double *unit, int *power)
 {
   double low = INFINITY, high = -INFINITY;
@@ -220,240 +190,96 @@ value_axis (const GArray *runs, guint p, double *unit, int *power)
     *power = high > 0 ? (int) floor (log10 (high)) : 0;
     *unit = pow (10, -*power);
   }
-  return make_axis (low * *unit, high * *unit, 5);
+  return clip_chart_axis (low * *unit, high * *unit, 5);
 }
 
 /* --------------------------------------------------------------------------------------- writing */
 
-static void append (GString *svg, const char *format, ...) G_GNUC_PRINTF (2, 3);
-static void
-append (GString *svg, const char *format, ...)
-{
-  va_list args;
-  va_start (args, format);
-  g_string_append_vprintf (svg, format, args);
-  va_end (args);
-}
-
-static const char *
-number (char text[32], double value, int decimals)
-{
-  char format[8];
-  g_snprintf (format, sizeof format, "%%.%df", decimals);
-  return g_ascii_formatd (text, 32, format, fabs (value) < 1e-12 ? 0 : value);
-}
-
-/* One of several on an axis, or beside it: thousands and millions as k and M where the largest, @high, is long. */
-static const char *
-count (char text[32], double value, double high)
-{
-  const double unit = high >= 1e7 ? 1e6 : high >= 1e4 ? 1e3 : 1;
-  g_ascii_formatd (text, 32, "%.4g", value / unit);
-  if (unit > 1 && value != 0)
-    g_strlcat (text, unit == 1e6 ? "M" : "k", 32);
-  return text;
-}
-
-static void
-coordinate (GString *svg, const char *name, double value)
-{
-  char text[32];
-  append (svg, " %s=\"%s\"", name, number (text, value, 1));
-}
-
-typedef struct {
-  double left, top; /* of the axes, in the picture */
-  Axis x, y;
-  double unit;
-} Frame;
-
-static double
-place_x (const Frame *f, double step)
-{
-  return f->left + (step - f->x.low) / (f->x.high - f->x.low) * PANEL_WIDTH;
-}
-
-static double
-place_y (const Frame *f, double value)
-{
-  return f->top + (f->y.high - value) / (f->y.high - f->y.low) * PANEL_HEIGHT;
-}
-
-static void
-draw_line (GString *svg, const Frame *f, const GArray *series, const char *class,
-           const char *colour)
-{
-  char x[32], y[32];
-  if (series->len == 0)
-    return;
-  append (svg, "<polyline class=\"%s\" stroke=\"%s\" points=\"", class, colour);
-  for (guint i = 0; i < series->len; i++) {
-    const Point point = g_array_index (series, Point, i);
-    append (svg, "%s%s,%s", i ? " " : "", number (x, place_x (f, point.x), 1),
-            number (y, place_y (f, point.y * f->unit), 1));
-  }
-  append (svg, "\"/>\n");
-}
-
-static void
-draw_points (GString *svg, const Frame *f, const GArray *series, const char *colour)
-{
-  draw_line (svg, f, series, "between", colour);
-  for (guint i = 0; i < series->len; i++) {
-    const Point point = g_array_index (series, Point, i);
-    append (svg, "<circle r=\"3.5\" fill=\"%s\"", colour);
-    coordinate (svg, "cx", place_x (f, point.x));
-    coordinate (svg, "cy", place_y (f, point.y * f->unit));
-    append (svg, "/>\n");
-  }
-}
-
-/* Decimals that tell neighbouring ticks apart. */
-static int
-tick_decimals (double step)
-{
-  return CLAMP ((int) -floor (log10 (step) + 1e-9), 0, 12);
-}
-
-static void
-draw_axes (GString *svg, const Frame *f, const char *suffix)
-{
-  char text[32];
-  const int n_y = (int) round ((f->y.high - f->y.low) / f->y.step);
-  for (int i = 0; i <= n_y; i++) {
-    const double value = f->y.low + i * f->y.step, y = place_y (f, value);
-    append (svg, "<line class=\"%s\"", i ? "grid" : "axis");
-    coordinate (svg, "x1", f->left);
-    coordinate (svg, "x2", f->left + PANEL_WIDTH);
-    coordinate (svg, "y1", y);
-    coordinate (svg, "y2", y);
-    append (svg, "/><text class=\"tick\" text-anchor=\"end\"");
-    coordinate (svg, "x", f->left - 8);
-    coordinate (svg, "y", y + 4);
-    append (svg, ">%s%s</text>\n",
-            f->y.high >= 1e4 ? count (text, value, f->y.high)
-                             : number (text, value, tick_decimals (f->y.step)),
-            suffix);
-  }
-  const int n_x = (int) floor ((f->x.high - f->x.low) / f->x.step + 1e-6);
-  for (int i = 0; i <= n_x; i++) {
-    const double step = f->x.low + i * f->x.step;
-    append (svg, "<text class=\"tick\" text-anchor=\"middle\"");
-    coordinate (svg, "x", place_x (f, step));
-    coordinate (svg, "y", f->top + PANEL_HEIGHT + 18);
-    append (svg, ">%s</text>\n", count (text, step, f->x.high));
-  }
-}
-
 static const char *const superscripts[] = { "⁰", "¹", "²", "³", "⁴", "⁵", "⁶", "⁷", "⁸", "⁹" };
 
 static void
-draw_title (GString *svg, const Frame *f, const Panel *panel, int power)
+draw_title (GString *svg, const ClipChartFrame *f, const Panel *panel, int power)
 {
-  append (svg, "<text class=\"title\"");
-  coordinate (svg, "x", f->left);
-  coordinate (svg, "y", f->top - 14);
-  append (svg, ">%s", panel->title);
+  clip_chart_append (svg, "<text class=\"title\"");
+  clip_chart_coordinate (svg, "x", f->left);
+  clip_chart_coordinate (svg, "y", f->top - 14);
+  clip_chart_append (svg, ">%s", panel->title);
   if (power != 0) {
     g_autofree char *digits = g_strdup_printf ("%d", ABS (power));
-    append (svg, " (10%s", power < 0 ? "⁻" : "");
+    clip_chart_append (svg, " (10%s", power < 0 ? "⁻" : "");
     for (const char *d = digits; *d; d++)
-      append (svg, "%s", superscripts[*d - '0']);
-    append (svg, ")");
+      clip_chart_append (svg, "%s", superscripts[*d - '0']);
+    clip_chart_append (svg, ")");
   }
-  append (svg, "</text>\n");
+  clip_chart_append (svg, "</text>\n");
 }
 
 static void
-append_last (GString *svg, const Frame *f, const GArray *series, const char *suffix)
+append_last (GString *svg, const ClipChartFrame *f, const GArray *series, const char *suffix)
 {
   char text[32];
-  const double value = g_array_index (series, Point, series->len - 1).y * f->unit;
+  const double value = g_array_index (series, ClipChartPoint, series->len - 1).y * f->unit;
   const int decimals = value < 10 ? 2 : value < 1000 ? 1 : 0;
-  append (svg, " %s%s", value < 1e4 ? number (text, value, decimals) : count (text, value, value),
-          suffix);
+  clip_chart_append (svg, " %s%s",
+                     value < 1e4 ? clip_chart_number (text, value, decimals)
+                                 : clip_chart_count (text, value, value),
+                     suffix);
 }
 
 /* What the only run has come to, or what line and points of several are. */
 static void
-draw_note (GString *svg, const Frame *f, const GArray *runs, guint p)
+draw_note (GString *svg, const ClipChartFrame *f, const GArray *runs, guint p)
 {
   const Panel *panel = &panels[p];
   const Run *run = runs->len == 1 ? &g_array_index (runs, Run, 0) : NULL;
   gboolean has_points = FALSE;
   for (guint r = 0; r < runs->len; r++)
     has_points |= g_array_index (runs, Run, r).points[p]->len > 0;
-  append (svg, "<text class=\"note\" text-anchor=\"end\"");
-  coordinate (svg, "x", f->left + PANEL_WIDTH);
-  coordinate (svg, "y", f->top - 14);
-  append (svg, ">%s%s", panel->line_name ? panel->line_name : "",
-          panel->line_name && !run ? " (line)" : "");
+  clip_chart_append (svg, "<text class=\"note\" text-anchor=\"end\"");
+  clip_chart_coordinate (svg, "x", f->left + PANEL_WIDTH);
+  clip_chart_coordinate (svg, "y", f->top - 14);
+  clip_chart_append (svg, ">%s%s", panel->line_name ? panel->line_name : "",
+                     panel->line_name && !run ? " (line)" : "");
   if (run && run->smooth[p]->len && panel->noisy)
     append_last (svg, f, run->smooth[p], panel->suffix);
   if (has_points)
-    append (svg, ", %s%s", panel->points_name, run ? "" : " (points)");
+    clip_chart_append (svg, ", %s%s", panel->points_name, run ? "" : " (points)");
   if (has_points && run)
     append_last (svg, f, run->points[p], panel->suffix);
-  append (svg, "</text>\n");
+  clip_chart_append (svg, "</text>\n");
 }
 
 static void
-draw_panel (GString *svg, const GArray *runs, guint p, Axis steps)
+draw_panel (GString *svg, const GArray *runs, guint p, ClipChartAxis steps)
 {
   int power;
   const int column = (int) p % 2, line = (int) p / 2;
-  Frame f = { LEFT + column * (PANEL_WIDTH + GAP_X),
-              TOP + line * (PANEL_HEIGHT + GAP_Y) + (runs->len > 1 ? LEGEND : 0), steps };
+  ClipChartFrame f = {
+    .left = LEFT + column * (PANEL_WIDTH + GAP_X),
+    .top = TOP + line * (PANEL_HEIGHT + GAP_Y) + (runs->len > 1 ? LEGEND : 0),
+    .width = PANEL_WIDTH,
+    .height = PANEL_HEIGHT,
+    .x = steps,
+  };
   f.y = value_axis (runs, p, &f.unit, &power);
   draw_title (svg, &f, &panels[p], power);
-  draw_axes (svg, &f, panels[p].suffix);
-  append (svg, "<clipPath id=\"panel-%u\"><rect width=\"%d\" height=\"%d\"", p, PANEL_WIDTH + 8,
-          PANEL_HEIGHT + 8);
-  coordinate (svg, "x", f.left - 4);
-  coordinate (svg, "y", f.top - 4);
-  append (svg, "/></clipPath>\n<g clip-path=\"url(#panel-%u)\">\n", p);
+  clip_chart_axes (svg, &f, panels[p].suffix);
+  clip_chart_append (svg, "<clipPath id=\"panel-%u\"><rect width=\"%d\" height=\"%d\"", p,
+                     PANEL_WIDTH + 8, PANEL_HEIGHT + 8);
+  clip_chart_coordinate (svg, "x", f.left - 4);
+  clip_chart_coordinate (svg, "y", f.top - 4);
+  clip_chart_append (svg, "/></clipPath>\n<g clip-path=\"url(#panel-%u)\">\n", p);
   for (guint r = 0; r < runs->len; r++) {
     const Run *run = &g_array_index (runs, Run, r);
-    const char *colour = colours[r % G_N_ELEMENTS (colours)];
+    const char *colour = clip_chart_colour (r);
     if (panels[p].noisy)
-      draw_line (svg, &f, run->line[p], "raw", colour);
-    draw_line (svg, &f, run->smooth[p], "curve", colour);
-    draw_points (svg, &f, run->points[p], colour);
+      clip_chart_line (svg, &f, run->line[p], "raw", colour);
+    clip_chart_line (svg, &f, run->smooth[p], "curve", colour);
+    clip_chart_points (svg, &f, run->points[p], colour);
   }
-  append (svg, "</g>\n");
+  clip_chart_append (svg, "</g>\n");
   draw_note (svg, &f, runs, p);
 }
-
-static void
-draw_legend (GString *svg, const ClipPlotRun *runs, guint n)
-{
-  double x = LEFT;
-  for (guint r = 0; r < n; r++) {
-    g_autofree char *name = g_markup_escape_text (runs[r].name ? runs[r].name : runs[r].path, -1);
-    append (svg, "<rect width=\"14\" height=\"4\" rx=\"2\" y=\"25\" fill=\"%s\"",
-            colours[r % G_N_ELEMENTS (colours)]);
-    coordinate (svg, "x", x);
-    append (svg, "/><text class=\"name\" y=\"31\"");
-    coordinate (svg, "x", x + 20);
-    append (svg, ">%s</text>\n", name);
-    x += 44 + 7.2 * g_utf8_strlen (runs[r].name ? runs[r].name : runs[r].path, -1);
-  }
-}
-
-/* An own background, light or dark as the reader has it; where nobody says, light. */
-static const char style[] =
-    "<style>\n"
-    ".page{fill:#ffffff;stroke:#d8dce2}.title{fill:#1f2328;font-size:14px;font-weight:600}\n"
-    ".name{fill:#1f2328;font-size:13px}.note{fill:#59636e;font-size:13px}.tick{fill:#59636e;font-"
-    "size:12px}\n"
-    ".grid{stroke:#e4e8ec}.axis{stroke:#8c959f}\n"
-    ".curve,.raw,.between{fill:none;stroke-linejoin:round;stroke-linecap:round}\n"
-    ".curve{stroke-width:2}.raw{stroke-width:1;opacity:.35}.between{stroke-width:1.2;stroke-"
-    "dasharray:2 4}\n"
-    "@media "
-    "(prefers-color-scheme:dark){.page{fill:#0d1117;stroke:#30363d}.title,.name{fill:#e6edf3}\n"
-    ".note,.tick{fill:#9198a1}.grid{stroke:#21262d}.axis{stroke:#6e7681}}\n"
-    "</style>\n";
 
 char *
 clip_plot_svg (const ClipPlotRun *runs, guint n, GError **error)
@@ -467,9 +293,9 @@ clip_plot_svg (const ClipPlotRun *runs, guint n, GError **error)
     const Run *run = &g_array_index (read, Run, r);
     for (guint p = 0; p < G_N_ELEMENTS (panels); p++) {
       for (guint i = 0; i < run->line[p]->len; i++)
-        last_step = MAX (last_step, g_array_index (run->line[p], Point, i).x);
+        last_step = MAX (last_step, g_array_index (run->line[p], ClipChartPoint, i).x);
       for (guint i = 0; i < run->points[p]->len; i++)
-        last_step = MAX (last_step, g_array_index (run->points[p], Point, i).x);
+        last_step = MAX (last_step, g_array_index (run->points[p], ClipChartPoint, i).x);
     }
   }
   for (guint r = 0; r < n; r++) {
@@ -480,23 +306,20 @@ clip_plot_svg (const ClipPlotRun *runs, guint n, GError **error)
     }
   }
 
-  GString *svg = g_string_new (NULL);
   const int height = TOP + 2 * PANEL_HEIGHT + GAP_Y + 44 + (n > 1 ? LEGEND : 0);
   const double end = MAX (last_step, 1);
-  const Axis steps = { 0, end, MAX (nice_step (end, 6), 1) };
-  append (
-      svg,
-      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\" "
-      "font-family=\"system-ui,'DejaVu Sans',sans-serif\">\n%s"
-      "<rect class=\"page\" x=\".5\" y=\".5\" width=\"%d\" height=\"%d\" rx=\"8\"/>\n",
-      WIDTH, height, WIDTH, height, style, WIDTH - 1, height - 1);
-  if (n > 1)
-    draw_legend (svg, runs, n);
+  const ClipChartAxis steps = { 0, end, MAX (clip_chart_step (end, 6), 1) };
+  GString *svg = clip_chart_begin (WIDTH, height);
+  double x = LEFT;
+  for (guint r = 0; n > 1 && r < n; r++)
+    x = clip_chart_legend (svg, x, 31, clip_chart_colour (r),
+                           runs[r].name ? runs[r].name : runs[r].path);
   for (guint p = 0; p < G_N_ELEMENTS (panels); p++)
     draw_panel (svg, read, p, steps);
-  append (svg, "<text class=\"tick\" text-anchor=\"end\" x=\"%d\" y=\"%d\">steps</text>\n</svg>\n",
-          LEFT + 2 * PANEL_WIDTH + GAP_X, height - 8);
-  return g_string_free (svg, FALSE);
+  clip_chart_append (svg,
+                     "<text class=\"tick\" text-anchor=\"end\" x=\"%d\" y=\"%d\">steps</text>\n",
+                     LEFT + 2 * PANEL_WIDTH + GAP_X, height - 8);
+  return clip_chart_end (svg);
 }
 
 gboolean
