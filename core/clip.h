@@ -206,6 +206,9 @@ CLIP_API void clip_session_free (ClipSession *session);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (ClipSession, clip_session_free)
 CLIP_API ClipModel *clip_session_get_model (const ClipSession *session);
 CLIP_API int clip_session_get_threads (const ClipSession *session);
+/* Multiplications and additions of the matrix products and convolutions that this session has computed so far: what a
+ * shortcut leaves out does not count. */
+CLIP_API guint64 clip_session_get_operations (const ClipSession *session);
 
 /* @features: [B, E], not normalised. @pixels: [B, 3, R, R] of clip_preprocess_run (). */
 CLIP_API void clip_encode_image (ClipSession *session, float *features, const float *pixels, int batch);

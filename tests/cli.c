@@ -77,12 +77,50 @@ test_command_line (void)
     { "convert default", 2, NULL, "convert takes two arguments" },
     { "convert a b c", 2, NULL, "'c' is one argument too many" },
     { "convert --precision f8 a b", 2, NULL, "--precision is 'f8', expected one of keep, f32" },
+    { "bench x", 2, NULL, "'x' is one argument too many" },
+    { "bench --batch 0", 2, NULL, "--batch 0: expected 1" },
+    { "bench --duration 0", 2, NULL, "--duration 0: expected seconds" },
+    { "bench --duration 0.01 --json --plot /no/such/folder/x.svg", 1,
+      "\"image_ms\": ", "/no/such/folder" },
     { "tokenize -- --text", 0, "\"text\": \"--text\"", NULL },
   };
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
     g_auto (Result) result = run (cases[i].line);
     check (cases[i].line, &result, cases[i].status, cases[i].out, cases[i].err);
   }
+}
+
+/* The last line tells all; times are in order, and no faster than the ceiling. */
+static void
+test_bench (void)
+{
+  g_autofree char *plot = g_build_filename (g_get_tmp_dir (), "clip-test-bench.svg", NULL);
+  g_autofree char *line = g_strdup_printf ("bench -t 1 -b 2 -d 0.01 --json --plot %s", plot);
+  g_auto (Result) result = run (line);
+  check (line, &result, 0, "\"image_ms\": ", NULL);
+  g_autoptr (GPtrArray) parsed = parse_lines (result.out);
+  g_assert_cmpuint (parsed->len, ==, 1);
+  JsonObject *object = line_at (parsed, 0);
+  g_assert_cmpint (json_object_get_int_member (object, "batch"), ==, 2);
+  static const char *const towers[] = { "image", "text" };
+  for (guint i = 0; i < G_N_ELEMENTS (towers); i++) {
+    static const char *const in_order[] = { "min_ms", "ms", "p99_ms" };
+    double last = 0;
+    for (guint k = 0; k < G_N_ELEMENTS (in_order); k++) {
+      g_autofree char *name = g_strdup_printf ("%s_%s", towers[i], in_order[k]);
+      const double value = json_object_get_double_member (object, name);
+      if (!(value >= last && value > 0))
+        g_error ("%s is %g after %g", name, value, last);
+      last = value;
+    }
+    g_autofree char *share = g_strconcat (towers[i], "_share", NULL);
+    if (!json_object_get_null_member (object, share))
+      g_assert_cmpfloat (json_object_get_double_member (object, share), <, 1.5);
+  }
+  g_autofree char *svg = NULL;
+  g_assert_true (g_file_get_contents (plot, &svg, NULL, NULL));
+  g_assert_nonnull (strstr (svg, "Per image"));
+  g_unlink (plot);
 }
 
 /* A list option takes values one by one, in a row, or both; "-" is standard input. */
@@ -602,6 +640,7 @@ main (int argc, char **argv)
 
   g_test_add_func ("/cli/command-line", test_command_line);
   g_test_add_func ("/cli/lists", test_lists);
+  g_test_add_func ("/cli/bench", test_bench);
   g_test_add_func ("/cli/embed-text", test_embed_text);
   g_test_add_func ("/cli/vocab", test_vocab);
   g_test_add_func ("/cli/convert", test_convert);

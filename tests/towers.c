@@ -425,6 +425,41 @@ test_ids (void)
   random_model_clear (&model);
 }
 
+/* The operations of a ViT, written out from its definition: the last block's query, output and MLP are the class token's. */
+static void
+test_operations (void)
+{
+  enum { SIZE = 32, PATCH = 8, WIDTH = 32, LAYERS = 3, HEADS = 2, MLP = 40, E = 24, BATCHED = 3 };
+  const RandomCase c = {
+    "operations",
+    clip_vit_new,
+    CLIP_DTYPE_F32,
+    { .embed_dim = E,
+      .image = { CLIP_IMAGE_VIT, SIZE, PATCH, WIDTH, LAYERS, HEADS, MLP, CLIP_ACTIVATION_GELU,
+                 1e-5f } },
+  };
+  const guint64 patches = (SIZE / PATCH) * (SIZE / PATCH), tokens = patches + 1;
+  const guint64 projections = 4 * WIDTH * WIDTH + 2 * WIDTH * MLP, attention = 2 * tokens * WIDTH;
+  const guint64 block = tokens * (projections + attention),
+                last = tokens * 2 * WIDTH * WIDTH + projections - 2 * WIDTH * WIDTH + attention;
+  const guint64 expected =
+      2 * (patches * 3 * PATCH * PATCH * WIDTH + (LAYERS - 1) * block + last + WIDTH * E);
+
+  RandomModel model = random_model ();
+  fill_model (&model, &c);
+  g_autoptr (ClipWeights) weights = random_weights (&model);
+  ClipTower *tower = clip_vit_new (weights, &c.config, NULL);
+  ClipSession session = session_with (1);
+  float pixels[BATCHED * 3 * SIZE * SIZE] = { 0 }, out[BATCHED * E];
+  tower->forward (tower, &session, out, pixels, 1, 0);
+  g_assert_cmpuint (clip_session_get_operations (&session), ==, expected);
+  tower->forward (tower, &session, out, pixels, BATCHED, 0);
+  g_assert_cmpuint (clip_session_get_operations (&session), ==, (1 + BATCHED) * expected);
+  session_clear (&session);
+  tower->free (tower);
+  random_model_clear (&model);
+}
+
 /* A tower whose weights are missing says which, and leaks nothing. */
 static void
 test_missing (void)
@@ -466,6 +501,7 @@ main (int argc, char **argv)
     g_test_add_data_func (path, &random_cases[i], test_random);
   }
   g_test_add_func ("/towers/ids", test_ids);
+  g_test_add_func ("/towers/operations", test_operations);
   g_test_add_func ("/towers/missing", test_missing);
   for (guint i = 0; i < G_N_ELEMENTS (fixtures); i++) {
     g_autofree char *path = g_strdup_printf ("/towers/%s", fixtures[i].name);

@@ -18,6 +18,7 @@ fill_portable (ClipKernels *kernels)
   kernels->pack = clip_pack_c;
   kernels->gemm = NULL;
   kernels->outer = NULL;
+  kernels->peak_f32 = NULL;
   kernels->gather = clip_gather_c;
   kernels->resample = clip_resample_c;
 }

@@ -10,6 +10,7 @@
 #include <glib.h>
 #include "core/kernels/gemm.h"
 #include "core/kernels/map.h"
+#include "core/kernels/peak.h"
 #include "core/kernels/resize.h"
 
 typedef enum { CLIP_CPU_C, CLIP_CPU_AVX2, CLIP_CPU_AVX512, CLIP_CPU_N } ClipCpuLevel;
@@ -81,6 +82,9 @@ typedef struct {
   /* --- pixels to quads, and one pass of a resize over quads: core/kernels/resize.h */
   ClipGatherFunc gather;
   ClipResampleFunc resample;
+
+  /* --- ceilings; NULL: this level has none of its own. core/kernels/peak.h */
+  ClipPeakFunc peak_f32;
 } ClipKernels;
 
 /* The table for this processor; made once, thread-safe. */

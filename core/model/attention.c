@@ -146,6 +146,13 @@ clip_attention (ClipSession *session, const ClipAttention *attention)
   int longest = 1;
   for (int b = 0; b < keys->n && !attention->one_query; b++)
     longest = MAX (longest, keys->start[b + 1] - keys->start[b]);
+  for (int b = 0; b < keys->n; b++) {
+    const guint64 n = keys->start[b + 1] - keys->start[b], pairs = attention->one_query ? n
+                                                                   : attention->causal
+                                                                       ? n * (n + 1) / 2
+                                                                       : n * n;
+    clip_session_count (session, 2 * pairs * attention->heads * attention->head_size);
+  }
   Work work = { session, attention, (longest + QUERIES - 1) / QUERIES };
   clip_threads_run (session->threads, attend, &work, keys->n * attention->heads * work.n_blocks);
 }

@@ -122,6 +122,8 @@ clip_stem_run (ClipSession *session, float *y, const float *pixels, const ClipSt
                ClipLinearOp op)
 {
   Stem work = { session, stem, y, pixels, op };
+  clip_session_count (session, (guint64) batch * stem->out_size * stem->out_size *
+                                   stem->conv.weight.rows * stem->conv.weight.cols);
   clip_threads_run (session->threads, stem_row, &work, batch * stem->out_size);
 }
 
@@ -224,6 +226,7 @@ clip_conv3 (ClipSession *session, float *y, const float *x, const ClipLinear *co
   c.n_panels = pieces (conv->weight.rows, PANEL);
   /* OpenBLAS wants rows that do not overlap. */
   c.run = session->kernels->gemm && 3 * c.channels <= INPUTS ? 3 : 1;
+  clip_session_count (session, (guint64) batch * n * n * conv->weight.rows * conv->weight.cols);
   clip_threads_run (session->threads, convolve_some, &c, batch * c.n_panels * c.n_bands);
 }
 

@@ -181,6 +181,10 @@ run_block (ClipSession *session, const Block *block, Workspace *w, int batch)
   clip_threads_run (session->threads, widen_some, &widen, batch * widen.n_bands * widen.n_panels);
 
   const int positions = batch * block->out_size * block->out_size;
+  clip_session_count (session,
+                      (guint64) batch * block->in_size * block->in_size *
+                              block->expand.weight.rows * block->in +
+                          (guint64) positions * block->middle * block->kernel * block->kernel);
   if (block->residual) {
     clip_linear (session, w->x, block->out, w->wide, block->middle, &block->project, 1, positions,
                  CLIP_LINEAR_ADD);

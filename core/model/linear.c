@@ -276,5 +276,7 @@ clip_linear (ClipSession *session, float *y, gsize y_stride, const float *x, gsi
     p.n_panels += pieces (layers[i].weight.rows, PANEL);
   p.block = block_rows (rows, p.n_panels, layers->weight.cols);
   p.n_blocks = pieces (rows, p.block);
+  for (int i = 0; i < n; i++)
+    clip_session_count (session, (guint64) rows * layers[i].weight.rows * layers[i].weight.cols);
   clip_threads_run (session->threads, multiply, &p, p.n_panels * p.n_blocks);
 }

@@ -36,6 +36,12 @@ clip_session_get_threads (const ClipSession *session)
   return clip_threads_get_n (session->threads);
 }
 
+guint64
+clip_session_get_operations (const ClipSession *session)
+{
+  return session->operations;
+}
+
 void
 clip_session_reserve_scratch (ClipSession *session, gsize floats)
 {

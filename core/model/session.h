@@ -15,10 +15,18 @@ struct _ClipSession {
   ClipArena scratch;  /* [threads][scratch_size], one piece per worker: whoever runs a task uses it
                          within it */
   gsize scratch_size; /* floats per worker, a multiple of a cache line */
+  guint64 operations; /* clip_session_get_operations () */
 };
 
 /* Makes each worker's scratch hold @floats at least. */
 void clip_session_reserve_scratch (ClipSession *session, gsize floats);
+
+/* Each layer says, on the caller's thread, how many multiply-adds it has. */
+static inline void
+clip_session_count (ClipSession *session, guint64 multiply_adds)
+{
+  session->operations += 2 * multiply_adds;
+}
 
 static inline float *
 clip_session_scratch (const ClipSession *session, int worker)

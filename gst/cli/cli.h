@@ -23,5 +23,5 @@ typedef struct {
 } CliCommand;
 
 extern const CliCommand command_inspect, command_tokenize, command_preprocess, command_embed,
-    command_classify, command_convert, command_eval, command_prompts, command_train, command_vocab, command_fetch,
-    command_models;
+    command_classify, command_convert, command_eval, command_prompts, command_train, command_vocab,
+    command_fetch, command_models, command_bench;

@@ -10,6 +10,7 @@
 #include "core/kernels/x86/depthwise.h"
 #include "core/kernels/x86/gemm.h"
 #include "core/kernels/x86/map.h"
+#include "core/kernels/x86/peak.h"
 #include "core/kernels/x86/pack.h"
 
 void
@@ -21,5 +22,6 @@ clip_kernels_fill_avx2 (ClipKernels *kernels)
   fill_depthwise (kernels);
   fill_maps (kernels);
   kernels->gemm = gemm;
+  kernels->peak_f32 = peak_f32;
   kernels->pack = pack;
 }

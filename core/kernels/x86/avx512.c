@@ -10,6 +10,7 @@
 #include "core/kernels/x86/depthwise.h"
 #include "core/kernels/x86/gemm.h"
 #include "core/kernels/x86/map.h"
+#include "core/kernels/x86/peak.h"
 
 void
 clip_kernels_fill_avx512 (ClipKernels *kernels)
@@ -20,4 +21,5 @@ clip_kernels_fill_avx512 (ClipKernels *kernels)
   fill_depthwise (kernels);
   fill_maps (kernels);
   kernels->gemm = gemm;
+  kernels->peak_f32 = peak_f32;
 }
