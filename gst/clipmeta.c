@@ -62,19 +62,12 @@ clip_meta_add (GstBuffer *buffer, const ClipMeta *meta)
     gst_structure_set (structure, "embedding", G_TYPE_BYTES, meta->embedding_bytes, NULL);
 }
 
-/* The structure of the first of our metas that @element attached. */
+/* The structure of the next of our metas, as gst_buffer_iterate_meta () goes through them. */
 static const GstStructure *
-find_structure (GstBuffer *buffer, const char *element)
+next_structure (GstBuffer *buffer, gpointer *state)
 {
-  const GType api = clip_meta_get_info ()->api;
-  gpointer state = NULL;
-  GstMeta *meta;
-  while ((meta = gst_buffer_iterate_meta_filtered (buffer, &state, api))) {
-    const GstStructure *structure = gst_custom_meta_get_structure ((GstCustomMeta *) meta);
-    if (!element || g_strcmp0 (gst_structure_get_string (structure, "element"), element) == 0)
-      return structure;
-  }
-  return NULL;
+  GstMeta *meta = gst_buffer_iterate_meta_filtered (buffer, state, clip_meta_get_info ()->api);
+  return meta ? gst_custom_meta_get_structure ((GstCustomMeta *) meta) : NULL;
 }
 
 static const GValue *
@@ -102,13 +95,9 @@ read_labels (ClipMetaLabel *labels, const GstStructure *structure, guint n)
   return n;
 }
 
-ClipMeta *
-clip_meta_read (GstBuffer *buffer, const char *element)
+static ClipMeta *
+read_structure (const GstStructure *found)
 {
-  g_return_val_if_fail (GST_IS_BUFFER (buffer), NULL);
-  const GstStructure *found = find_structure (buffer, element);
-  if (!found)
-    return NULL;
   guint n_labels;
   get_array (found, "labels", &n_labels);
   OwnedMeta *owned = g_malloc0 (sizeof (OwnedMeta) + n_labels * sizeof (ClipMetaLabel));
@@ -133,6 +122,26 @@ clip_meta_read (GstBuffer *buffer, const char *element)
     meta->n_embedding = size / sizeof (float);
   }
   return meta;
+}
+
+ClipMeta *
+clip_meta_read (GstBuffer *buffer, const char *element)
+{
+  g_return_val_if_fail (GST_IS_BUFFER (buffer), NULL);
+  gpointer state = NULL;
+  const GstStructure *found;
+  while ((found = next_structure (buffer, &state)))
+    if (!element || g_strcmp0 (gst_structure_get_string (found, "element"), element) == 0)
+      return read_structure (found);
+  return NULL;
+}
+
+ClipMeta *
+clip_meta_next (GstBuffer *buffer, gpointer *state)
+{
+  g_return_val_if_fail (GST_IS_BUFFER (buffer) && state, NULL);
+  const GstStructure *found = next_structure (buffer, state);
+  return found ? read_structure (found) : NULL;
 }
 
 void

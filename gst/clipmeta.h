@@ -63,6 +63,15 @@ typedef struct {
  * Returns: (transfer full) (nullable): NULL where @buffer carries none. Free with clip_meta_free ().
  */
 CLIP_META_API ClipMeta *clip_meta_read (GstBuffer *buffer, const char *element);
+
+/*
+ * clip_meta_next:
+ * @state: where the last call stopped: a variable that is NULL at first
+ *
+ * Returns: (transfer full) (nullable): the next of all that @buffer carries, NULL where there is no other. Free with
+ * clip_meta_free ().
+ */
+CLIP_META_API ClipMeta *clip_meta_next (GstBuffer *buffer, gpointer *state);
 CLIP_META_API void clip_meta_free (ClipMeta *meta);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (ClipMeta, clip_meta_free)
 

@@ -34,8 +34,8 @@ clip_message_reference_time (GstBuffer *buffer)
   return GST_CLOCK_TIME_NONE;
 }
 
-static GstClockTime
-capture_time (GstElement *element, GstClockTime running_time)
+GstClockTime
+clip_message_capture_time (GstElement *element, GstClockTime running_time)
 {
   g_autoptr (GstClock) clock = gst_element_get_clock (element);
   const GstClockTime base = gst_element_get_base_time (element);
@@ -45,15 +45,15 @@ capture_time (GstElement *element, GstClockTime running_time)
   return (GstClockTime) (g_get_real_time () * GST_USECOND - age);
 }
 
-static void
-set_utc (GstStructure *structure, GstClockTime time)
+char *
+clip_message_utc_text (GstClockTime utc)
 {
-  g_autoptr (GDateTime) seconds = g_date_time_new_from_unix_utc (time / GST_SECOND);
+  if (!GST_CLOCK_TIME_IS_VALID (utc))
+    return NULL;
+  g_autoptr (GDateTime) seconds = g_date_time_new_from_unix_utc ((gint64) (utc / GST_SECOND));
   g_autoptr (GDateTime) date =
-      seconds ? g_date_time_add (seconds, time % GST_SECOND / GST_USECOND) : NULL;
-  g_autofree char *text = date ? g_date_time_format_iso8601 (date) : NULL;
-  if (text)
-    gst_structure_set (structure, "utc", G_TYPE_STRING, text, NULL);
+      seconds ? g_date_time_add (seconds, (gint64) (utc % GST_SECOND / GST_USECOND)) : NULL;
+  return date ? g_date_time_format_iso8601 (date) : NULL;
 }
 
 static void
@@ -116,9 +116,10 @@ clip_message_new (GstElement *element, ClipSeen *seen, const ClipResult *result,
                      result->running_time, "stream-time", G_TYPE_UINT64, result->stream_time, NULL);
   GstClockTime utc = result->utc;
   if (!GST_CLOCK_TIME_IS_VALID (utc) && live)
-    utc = capture_time (element, result->running_time);
-  if (GST_CLOCK_TIME_IS_VALID (utc))
-    set_utc (structure, utc);
+    utc = clip_message_capture_time (element, result->running_time);
+  g_autofree char *text = clip_message_utc_text (utc);
+  if (text)
+    gst_structure_set (structure, "utc", G_TYPE_STRING, text, NULL);
   return gst_message_new_element (GST_OBJECT (element), structure);
 }
 

@@ -17,6 +17,10 @@ GstMessage *clip_message_new (GstElement *element, ClipSeen *seen, const ClipRes
 
 /* Nanoseconds since 1970, where @buffer has a GstReferenceTimestampMeta that tells; else GST_CLOCK_TIME_NONE. */
 GstClockTime clip_message_reference_time (GstBuffer *buffer);
+/* The same of a frame of a live pipeline, by its clock and the wall's; GST_CLOCK_TIME_NONE before it has one. */
+GstClockTime clip_message_capture_time (GstElement *element, GstClockTime running_time);
+/* Returns: (transfer full) (nullable): nanoseconds since 1970 as ISO 8601, to the microsecond; NULL where that is unknown. */
+char *clip_message_utc_text (GstClockTime utc);
 
 /* Posts @error as a GST_MESSAGE_ERROR or GST_MESSAGE_WARNING (@type) in the domain that fits its code. */
 void clip_message_post_error (GstElement *element, GstMessageType type, const GError *error);

@@ -66,6 +66,23 @@ test_round_trip (void)
   expect_meta (second, "second", FALSE);
 }
 
+/* All that a buffer carries, in the order of attaching. */
+static void
+test_iterate (void)
+{
+  static const char *const names[] = { "first", "second", "second" };
+  g_autoptr (GstBuffer) buffer = gst_buffer_new ();
+  gpointer state = NULL;
+  g_assert_null (clip_meta_next (buffer, &state));
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++)
+    add_meta (buffer, names[i], i == 1);
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++) {
+    g_autoptr (ClipMeta) meta = clip_meta_next (buffer, &state);
+    expect_meta (meta, names[i], i == 1);
+  }
+  g_assert_null (clip_meta_next (buffer, &state));
+}
+
 /* Fields that another program wrote in another way count as absent. */
 static void
 test_strange_fields (void)
@@ -144,6 +161,7 @@ static void
 add_tests (void)
 {
   g_test_add_func ("/meta/round-trip", test_round_trip);
+  g_test_add_func ("/meta/iterate", test_iterate);
   g_test_add_func ("/meta/strange-fields", test_strange_fields);
   g_test_add_func ("/meta/pipelines", test_pipelines);
 }
