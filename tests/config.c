@@ -78,6 +78,32 @@ typedef struct {
     }                                                                                              \
   }
 
+/* RoBERTa of @width, 100 of whose positions are for texts; its layers and its head follow. */
+#define ROBERTA(width)                                                                             \
+  { "text.transformer.embeddings.word_embeddings.weight", 2, { 200, width } },                     \
+      { "text.transformer.embeddings.position_embeddings.weight", 2, { 102, width } },             \
+      { "text.transformer.embeddings.token_type_embeddings.weight", 2, { 1, width } },             \
+  {                                                                                                \
+    "text.transformer.encoder.layer.0.intermediate.dense.weight", 2,                               \
+    {                                                                                              \
+      256, width                                                                                   \
+    }                                                                                              \
+  }
+#define LAYER(n)                                                                                   \
+  {                                                                                                \
+    "text.transformer.encoder.layer." #n ".attention.self.query.weight", 2,                        \
+    {                                                                                              \
+      1, 1                                                                                         \
+    }                                                                                              \
+  }
+#define POOLER                                                                                     \
+  {                                                                                                \
+    "text.transformer.pooler.dense.weight", 2,                                                     \
+    {                                                                                              \
+      64, 64                                                                                       \
+    }                                                                                              \
+  }
+
 static const Shape vit_text[] = { VIT, TEXT, { 0 } };
 #define SIGLIP                                                                                     \
   { "visual.trunk.pos_embed", 3, { 1, 9, 128 } },                                                  \
@@ -135,6 +161,27 @@ static const Shape vit_text_bias[] = {
 };
 static const Shape vit_bert[] = { VIT, BERT, { 0 } };
 static const Shape resnet_text[] = { RESNET, TEXT, { 0 } };
+static const Shape vit_roberta[] = { VIT,       ROBERTA (64),
+                                     LAYER (0), { "text.proj.weight", 2, { 32, 64 } },
+                                     POOLER,    { 0 } };
+static const Shape vit_roberta_bare[] = { VIT, ROBERTA (32), LAYER (0), { 0 } };
+static const Shape vit_roberta_base[] = { VIT,
+                                          ROBERTA (768),
+                                          LAYER (0),
+                                          LAYER (1),
+                                          LAYER (2),
+                                          LAYER (3),
+                                          LAYER (4),
+                                          LAYER (5),
+                                          LAYER (6),
+                                          LAYER (7),
+                                          LAYER (8),
+                                          LAYER (9),
+                                          LAYER (10),
+                                          LAYER (11),
+                                          { "text.proj.0.weight", 2, { 40, 768 } },
+                                          { "text.proj.2.weight", 2, { 32, 40 } },
+                                          { 0 } };
 static const Shape resnet_bert[] = { RESNET, BERT, { 0 } };
 static const Shape lite_text[] = { LITE, TEXT, { 0 } };
 static const Shape lite_bert[] = { LITE, BERT, { 0 } };
@@ -185,14 +232,14 @@ describe (const ClipConfig *c)
   static const char *const kinds[] = { [CLIP_IMAGE_VIT] = "vit",
                                        [CLIP_IMAGE_EFFICIENTNET] = "efficientnet",
                                        [CLIP_IMAGE_RESNET] = "resnet" };
-  static const char *const rows[] = { "end", "first", "last" };
+  static const char *const rows[] = { "end", "first", "last", "mean", "pooler" };
   return g_strdup_printf (
       "E=%d R=%d P=%d C=%d layers=%d heads=%d mlp=%d act=%s eps=%g stages=%d,%d,%d,%d pool=%d "
       "kind=%s | "
       "T=%d V=%d C=%d "
       "layers=%d "
-      "heads=%d mlp=%d act=%s eps=%g pad=%d end=%d kind=%s rows=%s mask=%d bias=%d canonical=%d "
-      "no-end=%d | size=%d "
+      "heads=%d mlp=%d act=%s eps=%g pad=%d end=%d kind=%s rows=%s mask=%d bias=%d clean=%d "
+      "no-end=%d head=%d | size=%d "
       "filter=%d mode=%d mean=%g "
       "std=%g "
       "scale=%g sigmoid=%d ",
@@ -202,10 +249,14 @@ describe (const ClipConfig *c)
       c->image.stages[3], c->image.pool, kinds[c->image.kind], c->text.context_length,
       c->text.vocab_size, c->text.width, c->text.layers, c->text.heads, c->text.mlp_width,
       clip_activation_name (c->text.activation), c->text.norm_epsilon, c->text.pad_token,
-      c->text.end_token, c->text.kind == CLIP_TEXT_CLIP ? "clip" : "bert", rows[c->text.pool],
-      !c->text.no_causal_mask, c->text.projection_bias, c->text.canonical, c->text.no_end_token,
-      c->preprocess.size, c->preprocess.filter, c->preprocess.resize_mode, c->preprocess.mean[0],
-      c->preprocess.std[2], c->logit_scale, c->sigmoid);
+      c->text.end_token,
+      c->text.kind == CLIP_TEXT_CLIP ? "clip"
+      : c->text.roberta              ? "roberta"
+                                     : "bert",
+      rows[c->text.pool], !c->text.no_causal_mask, c->text.projection_bias, c->text.clean,
+      c->text.no_end_token, c->text.head_layers, c->preprocess.size, c->preprocess.filter,
+      c->preprocess.resize_mode, c->preprocess.mean[0], c->preprocess.std[2], c->logit_scale,
+      c->sigmoid);
 }
 
 #define OPENCLIP                                                                                   \
@@ -390,7 +441,7 @@ static const Case cases[] = {
       "\"approximate\":\"tanh\"}}}," PREPROCESS "}" },
     OPENCLIP,
     0,
-    "act=gelu act=gelu_tanh rows=last mask=0 bias=0 canonical=0 no-end=1" },
+    "act=gelu act=gelu_tanh rows=last mask=0 bias=0 clean=0 no-end=1" },
   { "SigLIP, nothing beside it",
     siglip,
     "x",
@@ -487,7 +538,7 @@ static const Case cases[] = {
     0,
     "R=160 P=0 C=40 layers=7 act=relu6 eps=0.001 kind=efficientnet T=20 V=100 C=384 heads=6 "
     "mlp=768 act=gelu eps=1e-05 pad=1 "
-    "kind=bert size=160" },
+    "kind=bert rows=mean clean=0 head=2 size=160" },
   { "lite and bert, nothing beside it",
     lite_bert,
     "x",
@@ -513,6 +564,68 @@ static const Case cases[] = {
     0,
     "act=relu6 kind=efficientnet act=quick_gelu kind=clip",
     { "224 assumed" } },
+  { "multilingual, as LAION publishes it: no configuration of towers",
+    vit_roberta_base,
+    "x/CLIP-ViT-B-32-xlm-roberta-base-laion5B-s13B-b90k/open_clip_pytorch_model.bin",
+    { OPENAI_PREPROCESSOR },
+    PREPROCESSOR,
+    0,
+    "act=gelu kind=vit T=77 V=200 C=768 layers=12 heads=12 mlp=256 act=gelu eps=1e-05 pad=1 "
+    "kind=roberta rows=mean clean=1 head=2 size=24 filter=0 mode=0" },
+  { "the one that has QuickGELU",
+    vit_roberta_base,
+    "x/CLIP-ViT-B-32-roberta-base-laion2B-s12B-b32k/open_clip_pytorch_model.bin",
+    { OPENAI_PREPROCESSOR },
+    PREPROCESSOR,
+    0,
+    "act=quick_gelu kind=vit act=gelu kind=roberta" },
+  { "roberta, linear, nothing beside it",
+    vit_roberta,
+    "openai",
+    { 0 },
+    { 0 },
+    0,
+    "T=77 C=64 heads=1 eps=1e-05 pad=1 kind=roberta rows=mean clean=1 head=1",
+    { "texts are pooled: their mean assumed", "heads of the text" } },
+  { "roberta, as OpenCLIP has it",
+    vit_roberta,
+    "x",
+    { "{\"model_cfg\":{\"quick_gelu\":true,\"text_cfg\":{\"hf_model_name\":\"FacebookAI/"
+      "xlm-roberta-"
+      "large\",\"hf_tokenizer_name\":\"\",\"hf_pooler_type\":\"cls_pooler\",\"hf_proj_type\":"
+      "\"linear\",\"context_length\":100,\"tokenizer_kwargs\":{\"clean\":\"canonicalize\"}}}"
+      "," PREPROCESS "}" },
+    OPENCLIP,
+    0,
+    "act=quick_gelu T=100 heads=16 pad=1 kind=roberta rows=pooler clean=3 head=1" },
+  { "roberta, as OpenCLIP had it before 2023",
+    vit_roberta_base,
+    "x",
+    { "{\"model_cfg\":{\"text_cfg\":{\"hf_model_name\":\"xlm-roberta-base\",\"hf_tokenizer_name\":"
+      "\"xlm-roberta-base\",\"proj\":\"mlp\",\"pooler_type\":\"mean_pooler\"}}," PREPROCESS "}" },
+    OPENCLIP,
+    0,
+    "heads=12 kind=roberta rows=mean head=2" },
+  { "roberta without its pooler, without a projection",
+    vit_roberta_bare,
+    "x",
+    { "{\"model_cfg\":{\"text_cfg\":{\"hf_pooler_type\":\"cls_pooler\",\"hf_proj_type\":null,"
+      "\"hf_model_config\":{\"model_type\":\"camembert\",\"num_attention_heads\":2,\"pad_token_"
+      "id\":3,"
+      "\"layer_norm_eps\":1e-6}}}," PREPROCESS "}" },
+    OPENCLIP,
+    0,
+    "E=32 T=77 C=32 heads=2 eps=1e-06 pad=3 kind=roberta rows=first head=0" },
+  { "bert with one token type",
+    vit_roberta,
+    "x",
+    { "{\"model_cfg\":{\"text_cfg\":{\"heads\":2,\"hf_pooler_type\":\"cls_last_hidden_state_"
+      "pooler\","
+      "\"tokenizer_kwargs\":{\"clean\":\"lower\"},\"hf_model_config\":{\"model_type\":\"bert\"}}}"
+      "," PREPROCESS "}" },
+    OPENCLIP,
+    0,
+    "T=77 heads=2 eps=1e-12 pad=0 kind=bert rows=first clean=2 head=1" },
   { "resnet, nothing beside it",
     resnet_text,
     "x",
@@ -727,7 +840,58 @@ static const Case cases[] = {
     0,
     { 0 },
     CLIP_ERROR_CONFIG,
-    "context length is 129, expected at most 128" },
+    "context length is 129, expected 1 to 128" },
+  { "context too long for RoBERTa, whose first positions are not for texts",
+    vit_roberta,
+    "openai",
+    { "{\"model_cfg\":{\"text_cfg\":{\"context_length\":101}}}" },
+    OPENCLIP,
+    0,
+    0,
+    { 0 },
+    CLIP_ERROR_CONFIG,
+    "context length is 101, expected 1 to 100" },
+  { "another projection",
+    vit_roberta,
+    "openai",
+    { "{\"model_cfg\":{\"text_cfg\":{\"hf_proj_type\":\"mlp\"}}}" },
+    OPENCLIP,
+    0,
+    0,
+    { 0 },
+    CLIP_ERROR_CONFIG,
+    "(mlp: 2, linear: 1) is 2, expected 1" },
+  { "max pooling, which OpenCLIP does over padding",
+    vit_roberta,
+    "openai",
+    { "{\"model_cfg\":{\"text_cfg\":{\"hf_pooler_type\":\"max_pooler\"}}}" },
+    OPENCLIP,
+    0,
+    0,
+    { 0 },
+    CLIP_ERROR_UNSUPPORTED,
+    "supported are: mean_pooler, cls_pooler, cls_last_hidden_state_pooler" },
+  { "another encoder of Hugging Face's",
+    vit_roberta,
+    "openai",
+    { "{\"model_cfg\":{\"text_cfg\":{\"hf_model_config\":{\"model_type\":\"mt5\"}}}}" },
+    OPENCLIP,
+    0,
+    0,
+    { 0 },
+    CLIP_ERROR_UNSUPPORTED,
+    "model_type is \"mt5\", supported are: bert, roberta" },
+  { "relative positions",
+    vit_roberta,
+    "openai",
+    { "{\"model_cfg\":{\"text_cfg\":{\"hf_model_config\":{\"position_embedding_type\":\"relative_"
+      "key\"}}}}" },
+    OPENCLIP,
+    0,
+    0,
+    { 0 },
+    CLIP_ERROR_UNSUPPORTED,
+    "position_embedding_type is" },
   { "padding token",
     vit_bert,
     "openai",
@@ -1143,14 +1307,19 @@ test_tensors (void)
         BERT },
       CLIP_ERROR_UNSUPPORTED,
       "stage 2" },
-    { "RoBERTa",
+    { "RoBERTa without positions for texts",
       { VIT,
-        { "text.transformer.embeddings.word_embeddings.weight", 2, { 100, 8 } },
-        { "text.transformer.embeddings.position_embeddings.weight", 2, { 100, 8 } },
-        { "text.transformer.embeddings.token_type_embeddings.weight", 2, { 1, 8 } },
-        { "text.transformer.encoder.layer.0.intermediate.dense.weight", 2, { 8, 8 } } },
+        { "text.transformer.embeddings.word_embeddings.weight", 2, { 100, 32 } },
+        { "text.transformer.embeddings.position_embeddings.weight", 2, { 2, 32 } },
+        { "text.transformer.embeddings.token_type_embeddings.weight", 2, { 1, 32 } },
+        { "text.transformer.encoder.layer.0.intermediate.dense.weight", 2, { 8, 32 } },
+        LAYER (0) },
+      CLIP_ERROR_CONFIG,
+      "the context length is 0, expected 1 to 0" },
+    { "a projection with bias",
+      { VIT, ROBERTA (64), LAYER (0), { "text.proj.bias", 1, { 8 } } },
       CLIP_ERROR_UNSUPPORTED,
-      "1 token type" },
+      "a text projection with bias" },
     { "embedding lengths",
       { VIT,
         { "token_embedding.weight", 2, { 100, 64 } },

@@ -293,7 +293,8 @@ ref_bert (const RandomModel *model, const gint32 *ids, int length, const ClipCon
     if (t > 0 && ids[t] == c->pad_token)
       continue;
     for (int i = 0; i < width; i++)
-      sum[used * width + i] = words[ids[t] * width + i] + position[t * width + i] + type[i];
+      sum[used * width + i] = words[ids[t] * width + i] + type[i] +
+                              position[(c->roberta ? c->pad_token + 1 + used : t) * width + i];
     used++;
   }
   length = used;
@@ -321,13 +322,21 @@ ref_bert (const RandomModel *model, const gint32 *ids, int length, const ClipCon
     g_free (x);
     x = ref_norm (model, normed, length, width, c->norm_epsilon, layer, "output.LayerNorm");
   }
-  g_autofree double *pooled = g_new0 (double, width);
-  for (int t = 0; t < used; t++)
+  const int counted = c->pool == CLIP_TEXT_POOL_MEAN ? used : 1;
+  double *pooled = g_new0 (double, width);
+  for (int t = 0; t < counted; t++)
     for (int i = 0; i < width; i++)
-      pooled[i] += x[t * width + i] / used;
+      pooled[i] += x[t * width + i] / counted;
   g_free (x);
+  if (c->pool == CLIP_TEXT_POOL_POOLER) {
+    g_autofree double *first = pooled;
+    pooled = ref_linear (model, first, 1, width, width, "text.transformer.", "pooler.dense");
+    for (int i = 0; i < width; i++)
+      pooled[i] = tanh (pooled[i]);
+  }
   const int head = ref_find (model, "text.proj.0.weight")->shape[0];
   g_autofree double *hidden = ref_linear (model, pooled, 1, head, width, "text.", "proj.0");
+  g_free (pooled);
   ref_activate (hidden, head, CLIP_ACTIVATION_GELU);
   return ref_linear (model, hidden, 1, config->embed_dim, head, "text.", "proj.2");
 }

@@ -4,6 +4,7 @@
 #include "core/clip.h"
 
 #include <glib/gstdio.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,4 +60,31 @@ shared_path (const char *name)
     return g_steal_pointer (&path);
   g_test_skip ("no ../shared");
   return NULL;
+}
+
+/* @length: -1: up to its NUL */
+static inline void
+put_file (const char *directory, const char *name, const char *text, gssize length)
+{
+  g_autofree char *path = g_build_filename (directory, name, NULL);
+  g_autoptr (GError) error = NULL;
+  g_file_set_contents (path, text, length, &error);
+  g_assert_no_error (error);
+}
+
+/* @array: [rows, columns] float32. The measure is max |a - b| / max |b|. */
+static inline void
+check_close (const char *what, const float *a, const ClipArray *array, double tolerance)
+{
+  const float *b = array->data;
+  const gsize n = array->shape[0] * array->shape[1];
+  double difference = 0, scale = 0;
+  for (gsize i = 0; i < n; i++) {
+    difference = isnan (a[i]) ? INFINITY : MAX (difference, fabs ((double) a[i] - b[i]));
+    scale = MAX (scale, fabs ((double) b[i]));
+  }
+  g_test_message ("%s: relative error %.3g", what, difference / scale);
+  if (!(difference <= tolerance * scale))
+    g_error ("%s: relative error %.3g, expected %.3g at most; first values %g %g, expected %g %g", what,
+             difference / scale, tolerance, a[0], a[1], b[0], b[1]);
 }

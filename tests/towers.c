@@ -117,7 +117,8 @@ static const Fixture fixtures[] = {
       {
           .embed_dim = 512,
           .image = { CLIP_IMAGE_EFFICIENTNET, 160, 0, 0, 0, 0, 0, CLIP_ACTIVATION_RELU6, 1e-3f },
-          .text = { CLIP_TEXT_BERT, 77, 30522, 384, 6, 12, 1536, CLIP_ACTIVATION_GELU, 1e-12f, 0 },
+          .text = { CLIP_TEXT_BERT, 77, 30522, 384, 6, 12, 1536, CLIP_ACTIVATION_GELU, 1e-12f, 0,
+                    .pool = CLIP_TEXT_POOL_MEAN, .head_layers = 2 },
       },
   },
 };
@@ -244,20 +245,22 @@ typedef struct {
 #define SMALL_TEXT TEXT (0)
 /* Texts that have it, once in front of the highest id; a text that has not. */
 #define END_TOKEN TEXT (9)
-#define SMALL_BERT                                                                                 \
+#define SMALL_BERT BERT (FALSE, CLIP_TEXT_POOL_MEAN, 1e-12f)
+#define BERT(roberta_, pool_, epsilon)                                                             \
   {                                                                                                \
-    .embed_dim = 21, .text = {                                                                     \
-      CLIP_TEXT_BERT,                                                                              \
-      13,                                                                                          \
-      70,                                                                                          \
-      36,                                                                                          \
-      2,                                                                                           \
-      3,                                                                                           \
-      50,                                                                                          \
-      CLIP_ACTIVATION_GELU,                                                                        \
-      1e-12f,                                                                                      \
-      0                                                                                            \
-    }                                                                                              \
+    .embed_dim = 21,                                                                               \
+    .text = { .kind = CLIP_TEXT_BERT,                                                              \
+              .context_length = 13,                                                                \
+              .vocab_size = 70,                                                                    \
+              .width = 36,                                                                         \
+              .layers = 2,                                                                         \
+              .heads = 3,                                                                          \
+              .mlp_width = 50,                                                                     \
+              .activation = CLIP_ACTIVATION_GELU,                                                  \
+              .norm_epsilon = epsilon,                                                             \
+              .pool = pool_,                                                                       \
+              .roberta = roberta_,                                                                 \
+              .head_layers = 2 },                                                                  \
   }
 #define SMALL_LITE(size)                                                                           \
   {                                                                                                \
@@ -311,6 +314,9 @@ static const RandomCase random_cases[] = {
     TEXT_LIKE (9, CLIP_TEXT_POOL_FIRST, FALSE, TRUE, CLIP_ACTIVATION_QUICK_GELU) },
   { "bert-f32", clip_bert_new, CLIP_DTYPE_F32, SMALL_BERT },
   { "bert-i8", clip_bert_new, CLIP_DTYPE_I8, SMALL_BERT },
+  { "bert-first", clip_bert_new, CLIP_DTYPE_F16, BERT (FALSE, CLIP_TEXT_POOL_FIRST, 1e-12f) },
+  { "roberta-f32", clip_bert_new, CLIP_DTYPE_F32, BERT (TRUE, CLIP_TEXT_POOL_MEAN, 1e-5f) },
+  { "roberta-pooler", clip_bert_new, CLIP_DTYPE_I8, BERT (TRUE, CLIP_TEXT_POOL_POOLER, 1e-5f) },
   { "resnet-f32", clip_resnet_new, CLIP_DTYPE_F32, SMALL_RESNET (32, 6, 12, 1, 1, 1, 1) },
   { "resnet-f16", clip_resnet_new, CLIP_DTYPE_F16, SMALL_RESNET (96, 10, 5, 2, 1, 2, 1) },
   { "resnet-bf16", clip_resnet_new, CLIP_DTYPE_BF16, SMALL_RESNET (64, 24, 12, 1, 2, 1, 2) },
@@ -342,8 +348,10 @@ fill_model (RandomModel *model, const RandomCase *c)
     random_text (model, c->dtype, text->vocab_size, text->context_length, text->width, text->layers,
                  text->mlp_width, embed_dim);
   else
-    random_bert (model, c->dtype, text->vocab_size, text->context_length, text->width, text->layers,
-                 text->mlp_width, 44, embed_dim);
+    random_bert (model, c->dtype, text->vocab_size, text->context_length + text->roberta,
+                 text->width, text->layers, text->mlp_width, 44, embed_dim);
+  if (text->pool == CLIP_TEXT_POOL_POOLER)
+    random_linear (model, c->dtype, text->width, text->width, "text.transformer.", "pooler.dense");
   if (image->patch_bias)
     random_vector (model, 0, 0.5f, "visual.conv1.bias", image->width);
   for (int i = 0; i < image->layers + text->layers && strstr (c->name, "layer-scale"); i++)

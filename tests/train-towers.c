@@ -43,8 +43,13 @@ typedef struct {
   }
 #define BERT                                                                                       \
   {                                                                                                \
-    CLIP_TEXT_BERT, 13, 70, 36, 2, 3, 50, CLIP_ACTIVATION_GELU, 1e-12f, 0, 0                       \
+    CLIP_TEXT_BERT, 13, 70, 36, 2, 3, 50, CLIP_ACTIVATION_GELU, 1e-12f, BERT_HEAD                  \
   }
+#define ROBERTA                                                                                    \
+  {                                                                                                \
+    CLIP_TEXT_BERT, 13, 70, 24, 1, 2, 40, CLIP_ACTIVATION_GELU, 1e-5f, .roberta = TRUE, BERT_HEAD  \
+  }
+#define BERT_HEAD .pool = CLIP_TEXT_POOL_MEAN, .head_layers = 2
 #define LITE                                                                                       \
   {                                                                                                \
     CLIP_IMAGE_EFFICIENTNET, 37, 0, 0, 0, 0, 0, CLIP_ACTIVATION_RELU6, 1e-3f                       \
@@ -82,6 +87,7 @@ static const Row rows[] = {
     TEXT_PARTS,
     { .text = { CLIP_TEXT_CLIP, 41, 70, 24, 2, 2, 40, CLIP_ACTIVATION_QUICK_GELU, 1e-5f } } },
   { "bert", clip_train_bert_new, clip_bert_new, TEXT_PARTS, { .text = BERT } },
+  { "roberta", clip_train_bert_new, clip_bert_new, TEXT_PARTS, { .text = ROBERTA } },
   { "lite", clip_train_efficientnet_new, clip_efficientnet_new, IMAGE_PARTS, { .image = LITE } },
   { "lite-batch",
     clip_train_efficientnet_new,
@@ -120,7 +126,8 @@ static const Row sizes[] = {
     clip_train_bert_new,
     clip_bert_new,
     TEXT_PARTS,
-    { .text = { CLIP_TEXT_BERT, 64, 500, 384, 2, 12, 1536, CLIP_ACTIVATION_GELU, 1e-12f } } },
+    { .text = { CLIP_TEXT_BERT, 64, 500, 384, 2, 12, 1536, CLIP_ACTIVATION_GELU, 1e-12f,
+                BERT_HEAD } } },
 };
 
 /* ---------------------------------------------------------------------------------------------- golden values, numbers */

@@ -101,15 +101,16 @@ static void
 test_adapt (void)
 {
   static const struct {
-    gboolean canonical, no_end;
+    ClipClean clean;
+    gboolean no_end;
     const char *text, *ids;
     int n;
   } cases[] = {
-    { FALSE, FALSE, "a Cat.", "4 6 3 1 0 0", 4 },
-    { TRUE, FALSE, "A cat.", "4 5 1 1 1 1", 3 },
-    { TRUE, FALSE, "a a a a a a a a", "4 4 4 4 4 1", 6 },
-    { FALSE, TRUE, "a cat", "4 5 0 0 0 0", 3 },
-    { FALSE, TRUE, "a a a a a a a a", "4 4 4 4 4 0", 6 },
+    { CLIP_CLEAN_NONE, FALSE, "a Cat.", "4 6 3 1 0 0", 4 },
+    { CLIP_CLEAN_CANONICAL, FALSE, "A cat.", "4 5 1 1 1 1", 3 },
+    { CLIP_CLEAN_CANONICAL, FALSE, "a a a a a a a a", "4 4 4 4 4 1", 6 },
+    { CLIP_CLEAN_NONE, TRUE, "a cat", "4 5 0 0 0 0", 3 },
+    { CLIP_CLEAN_NONE, TRUE, "a a a a a a a a", "4 4 4 4 4 0", 6 },
   };
   static const char json[] = "{\"model\":{\"type\":\"Unigram\",\"unk_id\":3,\"vocab\":[[\"<pad>\","
                              "0],[\"</s>\",0],[\"x\",0],["
@@ -124,7 +125,7 @@ test_adapt (void)
     g_autoptr (GError) error = NULL;
     g_autoptr (ClipTokenizer) tokenizer = clip_tokenizer_parse (bytes, "f", &error);
     g_assert_no_error (error);
-    clip_tokenizer_adapt (tokenizer, cases[i].canonical, cases[i].no_end);
+    clip_tokenizer_adapt (tokenizer, cases[i].clean, cases[i].no_end);
     gint32 tokens[6];
     const int n = clip_tokenizer_encode_padded (tokenizer, tokens, 6, cases[i].text, NULL);
     g_autofree char *found = describe_ids (tokens, 6);

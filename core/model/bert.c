@@ -1,16 +1,22 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Text tower: BERT (Devlin et al. 2018) with a mean pooler and an MLP head, as OpenCLIP wraps Hugging Face encoders.
+ * Text tower: BERT (Devlin et al. 2018), RoBERTa (Liu et al. 2019) and XLM-RoBERTa, with a pooler and a head, as OpenCLIP
+ * wraps Hugging Face encoders.
  *
  *   n = tokens that are no padding, wherever it stands               the first one always is
  *   x = norm (word[ids] + position + token_type[0])                  [n, C]
  *   blocks, post-norm, bidirectional                                 [n, C]
  *   pooled = mean of the n rows, [CLS] and [SEP] among them          [C]
- *   feature = proj.2 (gelu (proj.0 (pooled)))                        [E], no biases
+ *          | the first row | tanh (dense (the first row))
+ *   feature = proj.2 (gelu (proj.0 (pooled))) | proj (pooled) | pooled        [E], no biases
  *
- * A batch is packed: no work is done on padding, and nothing is masked.
+ * A position is a token's place in the text; RoBERTa counts tokens that are no padding, from one behind the padding token's
+ * id. A batch is packed: no work is done on padding, and nothing is masked.
  */
 #include "core/model/block.h"
+
+#include <math.h>
+#include <string.h>
 
 #define MAX_BATCH 64
 
@@ -19,17 +25,23 @@ typedef struct {
   int layers, embed_dim, head_width;
   int context; /* longest text */
   int pad_token;
+  gboolean roberta;
+  ClipTextPool pool;
   ClipBlockShape shape;
 
-  ClipMatrix words;      /* [vocabulary, C] */
-  const float *position; /* [context, C], token_type[0] added */
+  ClipMatrix words; /* [vocabulary, C] */
+  const float
+      *position; /* [context, C], from the first one on that a text uses; token_type[0] added */
   ClipNorm norm;
-  ClipBlock *blocks;  /* [layers] */
-  ClipLinear head[2]; /* [head width, C], [E, head width] */
+  ClipBlock *blocks; /* [layers] */
+  ClipLinear dense;  /* [C, C], with CLIP_TEXT_POOL_POOLER */
+  ClipLinear head[2];
+  int head_layers; /* 2: [head width, C], [E, head width]; 1: [E, C]; 0: none, E = C */
 } Bert;
 
 typedef struct {
   float *x;      /* [rows, C] */
+  float *first;  /* [B, C]: first rows, with CLIP_TEXT_POOL_POOLER */
   float *pooled; /* [B, C] */
   float *hidden; /* [B, head width] */
   ClipBlockWorkspace block;
@@ -39,6 +51,7 @@ static void
 layout (ClipArena *arena, Workspace *w, const Bert *bert, int rows, int batch)
 {
   w->x = clip_arena_floats (arena, (gsize) rows * bert->shape.width);
+  w->first = clip_arena_floats (arena, (gsize) batch * bert->shape.width);
   w->pooled = clip_arena_floats (arena, (gsize) batch * bert->shape.width);
   w->hidden = clip_arena_floats (arena, (gsize) batch * bert->head_width);
   clip_block_layout (arena, &w->block, &bert->shape, rows, batch);
@@ -58,13 +71,53 @@ static void
 embed (const Bert *bert, const ClipKernels *kernels, float *x, const gint32 *ids, int length)
 {
   const int width = bert->shape.width;
-  for (int i = 0; i < length; i++) {
+  for (int i = 0, n = 0; i < length; i++) {
     if (!clip_bert_reads (ids, i, bert->words.rows, bert->pad_token))
       continue;
+    const gsize place = bert->roberta ? n : i;
     clip_matrix_row (kernels, x, &bert->words, clip_token_row (bert->words.rows, ids[i]));
-    kernels->add (x, bert->position + (gsize) i * width, width);
+    kernels->add (x, bert->position + place * width, width);
     x += width;
+    n++;
   }
+}
+
+static void
+pool (const Bert *bert, ClipSession *session, Workspace *w, const ClipSequences *sequences)
+{
+  const int width = bert->shape.width, batch = sequences->n, *start = sequences->start;
+  if (bert->pool == CLIP_TEXT_POOL_MEAN) {
+    for (int b = 0; b < batch; b++)
+      clip_mean_rows (session->kernels, w->pooled + (gsize) b * width,
+                      w->x + (gsize) start[b] * width, start[b + 1] - start[b], width);
+    return;
+  }
+  const gboolean dense = bert->pool == CLIP_TEXT_POOL_POOLER;
+  clip_gather_rows (dense ? w->first : w->pooled, w->x, start, batch, width);
+  if (!dense)
+    return;
+  clip_linear (session, w->pooled, width, w->first, width, &bert->dense, 1, batch,
+               CLIP_LINEAR_STORE);
+  for (gsize i = 0; i < (gsize) batch * width; i++)
+    w->pooled[i] = tanhf (w->pooled[i]);
+}
+
+static void
+project (const Bert *bert, ClipSession *session, float *out, Workspace *w, int batch)
+{
+  const int width = bert->shape.width, last = bert->head_layers - 1;
+  const float *x = w->pooled;
+  if (last < 0) {
+    memcpy (out, x, (gsize) batch * width * sizeof *out);
+    return;
+  }
+  if (last > 0) {
+    clip_linear (session, w->hidden, bert->head_width, x, width, &bert->head[0], 1, batch,
+                 CLIP_LINEAR_GELU);
+    x = w->hidden;
+  }
+  clip_linear (session, out, bert->embed_dim, x, last > 0 ? bert->head_width : width,
+               &bert->head[last], 1, batch, CLIP_LINEAR_STORE);
 }
 
 static void
@@ -95,13 +148,8 @@ forward (const ClipTower *tower, ClipSession *session, float *out, const void *i
   for (int i = 0; i < bert->layers; i++)
     clip_block_post_norm (session, &w.block, &bert->shape, &bert->blocks[i], w.x, &sequences);
 
-  for (int b = 0; b < batch; b++)
-    clip_mean_rows (session->kernels, w.pooled + (gsize) b * width, w.x + (gsize) start[b] * width,
-                    start[b + 1] - start[b], width);
-  clip_linear (session, w.hidden, bert->head_width, w.pooled, width, &bert->head[0], 1, batch,
-               CLIP_LINEAR_GELU);
-  clip_linear (session, out, bert->embed_dim, w.hidden, bert->head_width, &bert->head[1], 1, batch,
-               CLIP_LINEAR_STORE);
+  pool (bert, session, &w, &sequences);
+  project (bert, session, out, &w, batch);
 }
 
 static void
@@ -134,41 +182,35 @@ bind_blocks (ClipWeights *weights, const ClipBlockShape *shape, int layers)
   return blocks;
 }
 
-/* [n, C]: the first @n rows of a table. */
+/* [n, C]: the rows of a table from @first on. */
 static float *
-bind_rows (ClipWeights *weights, int n, int width, const char *name)
+bind_rows (ClipWeights *weights, int first, int n, int width, const char *name)
 {
   gint64 shape[4];
   const gboolean found = clip_weights_shape (weights, shape, "%s", name);
-  const ClipMatrix table = clip_weights_matrix (weights, found ? shape[0] : n, width, "%s", name);
+  const ClipMatrix table =
+      clip_weights_matrix (weights, found ? shape[0] : first + n, width, "%s", name);
   float *rows = clip_weights_alloc (weights, (gsize) n * width);
-  if (rows && table.rows < n) {
+  if (rows && table.rows < first + n) {
     clip_weights_fail (weights, CLIP_ERROR_TENSOR, "tensor %s has %d rows, expected %d at least",
-                       name, table.rows, n);
+                       name, table.rows, first + n);
     return NULL;
   }
   for (int r = 0; rows && r < n; r++)
-    clip_matrix_row (clip_kernels (), rows + (gsize) r * width, &table, r);
+    clip_matrix_row (clip_kernels (), rows + (gsize) r * width, &table, first + r);
   return rows;
 }
 
 static void
-bind (Bert *bert, ClipWeights *weights, int vocab_size)
+bind_head (Bert *bert, ClipWeights *weights)
 {
   const int width = bert->shape.width;
-  bert->words =
-      clip_weights_matrix (weights, vocab_size, width, TRUNK "embeddings.word_embeddings.weight");
-  float *position =
-      bind_rows (weights, bert->context, width, TRUNK "embeddings.position_embeddings.weight");
-  const float *type =
-      bind_rows (weights, 1, width, TRUNK "embeddings.token_type_embeddings.weight");
-  for (int i = 0; position && type && i < bert->context; i++)
-    clip_kernels ()->add (position + (gsize) i * width, type, width);
-  bert->position = position;
-  bert->norm = clip_bind_norm (weights, width, TRUNK "embeddings.LayerNorm");
-  bert->blocks = bind_blocks (weights, &bert->shape, bert->layers);
-
   gint64 shape[4];
+  if (bert->head_layers == 1)
+    bert->head[0].weight =
+        clip_weights_matrix (weights, bert->embed_dim, width, "text.proj.weight");
+  if (bert->head_layers < 2)
+    return;
   if (clip_weights_shape (weights, shape, "text.proj.0.weight"))
     bert->head_width = CLAMP (shape[0], 1, G_MAXINT32);
   bert->head[0].weight =
@@ -177,18 +219,41 @@ bind (Bert *bert, ClipWeights *weights, int vocab_size)
       clip_weights_matrix (weights, bert->embed_dim, bert->head_width, "text.proj.2.weight");
 }
 
+static void
+bind (Bert *bert, ClipWeights *weights, int vocab_size)
+{
+  const int width = bert->shape.width;
+  bert->words =
+      clip_weights_matrix (weights, vocab_size, width, TRUNK "embeddings.word_embeddings.weight");
+  float *position = bind_rows (weights, bert->roberta ? bert->pad_token + 1 : 0, bert->context,
+                               width, TRUNK "embeddings.position_embeddings.weight");
+  const float *type =
+      bind_rows (weights, 0, 1, width, TRUNK "embeddings.token_type_embeddings.weight");
+  for (int i = 0; position && type && i < bert->context; i++)
+    clip_kernels ()->add (position + (gsize) i * width, type, width);
+  bert->position = position;
+  bert->norm = clip_bind_norm (weights, width, TRUNK "embeddings.LayerNorm");
+  bert->blocks = bind_blocks (weights, &bert->shape, bert->layers);
+  if (bert->pool == CLIP_TEXT_POOL_POOLER)
+    bert->dense = clip_bind_linear (weights, width, width, TRUNK "pooler.dense");
+  bind_head (bert, weights);
+}
+
 ClipTower *
 clip_bert_new (ClipWeights *weights, const ClipConfig *config, GError **error)
 {
   const ClipTextConfig *text = &config->text;
   Bert *bert = g_new0 (Bert, 1);
   *bert = (Bert){
-    .tower = { "bert", MAX_BATCH, forward, bert_free },
+    .tower = { text->roberta ? "roberta" : "bert", MAX_BATCH, forward, bert_free },
     .layers = text->layers,
     .embed_dim = config->embed_dim,
     .head_width = text->width,
     .context = text->context_length,
     .pad_token = text->pad_token,
+    .roberta = text->roberta,
+    .pool = text->pool,
+    .head_layers = text->head_layers,
     .shape = { text->width, text->heads, text->mlp_width, text->activation, text->norm_epsilon,
                FALSE },
   };

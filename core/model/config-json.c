@@ -119,10 +119,19 @@ add_vision (JsonBuilder *builder, const ClipImageConfig *image)
 static void
 add_bert (JsonBuilder *builder, const ClipTextConfig *text)
 {
-  add_string (builder, "hf_pooler_type", "mean_pooler");
-  add_string (builder, "hf_proj_type", "mlp");
+  static const char *const poolers[] = {
+    [CLIP_TEXT_POOL_MEAN] = "mean_pooler",
+    [CLIP_TEXT_POOL_POOLER] = "cls_pooler",
+    [CLIP_TEXT_POOL_FIRST] = "cls_last_hidden_state_pooler",
+  };
+  add_string (builder, "hf_pooler_type", poolers[text->pool]);
+  json_builder_set_member_name (builder, "hf_proj_type");
+  if (text->head_layers)
+    json_builder_add_string_value (builder, text->head_layers == 2 ? "mlp" : "linear");
+  else
+    json_builder_add_null_value (builder);
   begin (builder, "hf_model_config");
-  add_string (builder, "model_type", "bert");
+  add_string (builder, "model_type", text->roberta ? "roberta" : "bert");
   add_string (builder, "hidden_act", "gelu");
   add_int (builder, "hidden_size", text->width);
   add_int (builder, "num_hidden_layers", text->layers);
@@ -138,11 +147,16 @@ add_bert (JsonBuilder *builder, const ClipTextConfig *text)
 static void
 add_tokenizer (JsonBuilder *builder, const ClipTextConfig *text)
 {
-  if (!text->canonical && !text->no_end_token)
+  static const char *const cleanings[] = {
+    [CLIP_CLEAN_WHITESPACE] = "whitespace",
+    [CLIP_CLEAN_LOWER] = "lower",
+    [CLIP_CLEAN_CANONICAL] = "canonicalize",
+  };
+  if (!text->clean && !text->no_end_token)
     return;
   begin (builder, "tokenizer_kwargs");
-  if (text->canonical)
-    add_string (builder, "clean", "canonicalize");
+  if (text->clean)
+    add_string (builder, "clean", cleanings[text->clean]);
   add_flag (builder, "strip_sep_token", text->no_end_token);
   json_builder_end_object (builder);
 }
@@ -167,10 +181,10 @@ add_text (JsonBuilder *builder, const ClipTextConfig *text)
       add_string (builder, "pool_type", text->pool == CLIP_TEXT_POOL_FIRST ? "first" : "last");
     add_flag (builder, "no_causal_mask", text->no_causal_mask);
     add_flag (builder, "proj_bias", text->projection_bias);
-    add_tokenizer (builder, text);
     add_approximation (builder, text->activation);
     add_epsilon (builder, text->norm_epsilon);
   }
+  add_tokenizer (builder, text);
   json_builder_end_object (builder);
 }
 

@@ -16,7 +16,7 @@
 
 #define SUPPORTED                                                                                  \
   "supported are ViT, SigLIP, ModifiedResNet and EfficientNet-Lite image towers, "                 \
-  "CLIP, SigLIP and BERT text towers"
+  "CLIP, SigLIP, BERT and RoBERTa text towers"
 
 const char *
 clip_activation_name (ClipActivation activation)
@@ -41,6 +41,7 @@ static const struct {
   { "visual.transformer.resblocks.0.attn.ln_", "norms inside attention" },
   { "visual.patchnorm_pre_ln.", "patch norms" },
   { "visual.trunk.blocks.0.0.se.", "squeeze-and-excitation (EfficientNet-B, MobileNetV3)" },
+  { "text.proj.bias", "a text projection with bias" },
   { "text.proj.0.bias", "a text projection with bias" },
   { "text.proj.2.bias", "a text projection with bias" },
   { "visual_projection.bias", "an image projection with bias" },
@@ -247,23 +248,20 @@ measure_bert (ClipConfig *config, ClipWeights *weights)
       clip_weights_count (weights, "text.transformer.encoder.layer.%d.attention.self.query.weight");
   text->mlp_width = dimension (weights, LAYER_0 "intermediate.dense.weight", 0);
   text->activation = CLIP_ACTIVATION_GELU;
-  text->norm_epsilon = 1e-12f;
-  const int positions = dimension (weights, EMBEDDINGS "position_embeddings.weight", 0);
-  const int types = dimension (weights, EMBEDDINGS "token_type_embeddings.weight", 0);
-  if (!clip_weights_ok (weights, NULL))
-    return FALSE;
+  text->context_length =
+      dimension (weights, EMBEDDINGS "position_embeddings.weight", 0); /* at most */
   /* RoBERTa's tensors have the same names, its positions another meaning; it has one token type, BERT has two. */
-  if (types != 2 || !has (weights, "text.proj.0.weight") || !has (weights, "text.proj.2.weight")) {
-    clip_weights_fail (weights, CLIP_ERROR_UNSUPPORTED,
-                       "has a Hugging Face text tower of %d token type%s %s, "
-                       "supported is BERT (2 token types, mean pooling, an mlp projection)",
-                       types, types == 1 ? "" : "s",
-                       has (weights, "text.proj.0.weight") ? "with an mlp projection"
-                                                           : "without an mlp projection");
-    return FALSE;
-  }
-  text->context_length = MIN (positions, 77); /* OpenCLIP's default */
-  return TRUE;
+  text->roberta = dimension (weights, EMBEDDINGS "token_type_embeddings.weight", 0) == 1;
+  text->head_layers = has (weights, "text.proj.0.weight") ? 2 : has (weights, "text.proj.weight");
+  return clip_weights_ok (weights, NULL);
+}
+
+static int
+bert_embed_dim (const ClipConfig *config, ClipWeights *weights)
+{
+  static const char *const last[] = { NULL, "text.proj.weight", "text.proj.2.weight" };
+  const char *name = last[config->text.head_layers];
+  return name ? dimension (weights, name, 0) : config->text.width;
 }
 
 static gboolean
@@ -297,7 +295,7 @@ measure (ClipConfig *config, ClipWeights *weights)
   } else if (has (weights, EMBEDDINGS "word_embeddings.weight")) {
     if (!measure_bert (config, weights))
       return FALSE;
-    embed_dim = dimension (weights, "text.proj.2.weight", 0);
+    embed_dim = bert_embed_dim (config, weights);
   } else {
     clip_weights_fail (weights, CLIP_ERROR_UNSUPPORTED, "has no known text tower, " SUPPORTED);
     return FALSE;
@@ -332,7 +330,7 @@ check_agreement (const ClipSaid *said, const ClipConfig *config, const char *wha
 {
   const ClipImageConfig *image = &config->image;
   const gboolean vit = image->kind == CLIP_IMAGE_VIT, resnet = image->kind == CLIP_IMAGE_RESNET,
-                 clip = config->text.kind == CLIP_TEXT_CLIP;
+                 clip = config->text.kind == CLIP_TEXT_CLIP, bert = !clip;
   const struct {
     ClipSays says;
     const char *name;
@@ -358,6 +356,8 @@ check_agreement (const ClipSaid *said, const ClipConfig *config, const char *wha
     { CLIP_SAYS_TEXT_WIDTH, "text width", TRUE, config->text.width },
     { CLIP_SAYS_TEXT_LAYERS, "number of text layers", TRUE, config->text.layers },
     { CLIP_SAYS_PROJECTION_BIAS, "proj_bias", clip, config->text.projection_bias },
+    { CLIP_SAYS_HEAD_LAYERS, "number of layers of the text projection (mlp: 2, linear: 1)", bert,
+      config->text.head_layers },
   };
   for (guint i = 0; i < G_N_ELEMENTS (rows); i++) {
     const int n = said->n[rows[i].says];
@@ -472,6 +472,38 @@ apply_activations (ClipConfig *config, const ClipSaid *said, GPtrArray *warnings
     config->text.norm_epsilon = said->text_epsilon;
 }
 
+/* What BERT's kin has beside sizes; until here its context length is the number of its positions. */
+static gboolean
+apply_bert (ClipConfig *config, const ClipWeights *weights, const ClipSaid *said, const char *what,
+            GPtrArray *warnings, GError **error)
+{
+  ClipTextConfig *text = &config->text;
+  const int *n = said->n, positions = text->context_length;
+  const gboolean pooler = has (weights, "text.transformer.pooler.dense.weight");
+  if (n[CLIP_SAYS_ROBERTA] != CLIP_UNSAID)
+    text->roberta = n[CLIP_SAYS_ROBERTA];
+  text->norm_epsilon = text->roberta ? 1e-5f : 1e-12f;
+  text->pad_token = n[CLIP_SAYS_PAD_TOKEN] == CLIP_UNSAID ? text->roberta : n[CLIP_SAYS_PAD_TOKEN];
+  /* OpenCLIP cleans BERT's texts, too; here they go as they are to its own rules, unless a configuration says otherwise. */
+  text->clean = MAX (n[CLIP_SAYS_CLEAN], text->roberta ? CLIP_CLEAN_WHITESPACE : CLIP_CLEAN_NONE);
+  text->pool = n[CLIP_SAYS_BERT_POOL] == CLIP_UNSAID ? CLIP_TEXT_POOL_MEAN : n[CLIP_SAYS_BERT_POOL];
+  if (text->pool == CLIP_TEXT_POOL_POOLER && !pooler)
+    text->pool = CLIP_TEXT_POOL_FIRST; /* as OpenCLIP's does then */
+  if (n[CLIP_SAYS_BERT_POOL] == CLIP_UNSAID && pooler)
+    warn (warnings, "no configuration tells how texts are pooled: their mean assumed");
+
+  const int first = text->roberta ? text->pad_token + 1 : 0, most = positions - first,
+            length = n[CLIP_SAYS_CONTEXT_LENGTH];
+  text->context_length = length == CLIP_UNSAID ? MIN (most, 77) : length; /* OpenCLIP's default */
+  if (text->context_length > most || most < 1)
+    return clip_fail (error, CLIP_ERROR_CONFIG,
+                      "%s: the context length is %d, expected 1 to %d as the tensors have it", what,
+                      text->context_length, most);
+  return text->pad_token < text->vocab_size ||
+         clip_fail (error, CLIP_ERROR_CONFIG, "%s: the padding token is %d, expected one of %d",
+                    what, text->pad_token, text->vocab_size);
+}
+
 static gboolean
 apply_sizes (ClipConfig *config, const ClipWeights *weights, const ClipSaid *said, const char *what,
              GPtrArray *warnings, GError **error)
@@ -499,27 +531,13 @@ apply_sizes (ClipConfig *config, const ClipWeights *weights, const ClipSaid *sai
   text->no_causal_mask = text->kind == CLIP_TEXT_CLIP && said->n[CLIP_SAYS_NO_CAUSAL_MASK] == 1;
   text->pool = text->kind == CLIP_TEXT_CLIP ? MAX (said->n[CLIP_SAYS_TEXT_POOL], CLIP_TEXT_POOL_END)
                                             : CLIP_TEXT_POOL_END;
-  text->canonical = said->n[CLIP_SAYS_CANONICAL] == 1;
+  /* Its own tokenizer does the rest. */
+  text->clean = said->n[CLIP_SAYS_CLEAN] == CLIP_CLEAN_CANONICAL ? CLIP_CLEAN_CANONICAL : 0;
   text->no_end_token = said->n[CLIP_SAYS_NO_END_TOKEN] == 1;
   /* One beyond the vocabulary is a default that nobody adapted. */
   const int end = said->n[CLIP_SAYS_END_TOKEN];
   text->end_token = text->kind == CLIP_TEXT_CLIP && end < text->vocab_size ? MAX (end, 0) : 0;
-  if (text->kind == CLIP_TEXT_BERT) {
-    const int said_length = said->n[CLIP_SAYS_CONTEXT_LENGTH];
-    text->context_length = said_length == CLIP_UNSAID ? text->context_length : said_length;
-    text->pad_token =
-        said->n[CLIP_SAYS_PAD_TOKEN] == CLIP_UNSAID ? 0 : said->n[CLIP_SAYS_PAD_TOKEN];
-    gint64 positions[4] = { 0 };
-    clip_weights_shape (weights, positions, EMBEDDINGS "position_embeddings.weight");
-    if (text->context_length > positions[0])
-      return clip_fail (error, CLIP_ERROR_CONFIG,
-                        "%s: the context length is %d, expected at most %d as the tensors have it",
-                        what, text->context_length, (int) positions[0]);
-    if (text->pad_token >= text->vocab_size)
-      return clip_fail (error, CLIP_ERROR_CONFIG, "%s: the padding token is %d, expected one of %d",
-                        what, text->pad_token, text->vocab_size);
-  }
-  return TRUE;
+  return text->kind != CLIP_TEXT_BERT || apply_bert (config, weights, said, what, warnings, error);
 }
 
 static void

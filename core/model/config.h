@@ -3,6 +3,7 @@
  * cannot, from a table of known exceptions, else OpenAI's values with a warning. */
 #pragma once
 #include "core/model/weights.h"
+#include "core/text/normalize.h"
 
 typedef enum {
   CLIP_ACTIVATION_QUICK_GELU,
@@ -20,7 +21,11 @@ typedef enum {
   CLIP_POOL_MAP,     /* a learned query attends to the patches (SigLIP's "multi-head attention pooling") */
 } ClipPool;
 typedef enum { CLIP_TEXT_CLIP, CLIP_TEXT_BERT } ClipTextKind;
-typedef enum { CLIP_TEXT_POOL_END, CLIP_TEXT_POOL_FIRST, CLIP_TEXT_POOL_LAST } ClipTextPool; /* which row is the text's */
+typedef enum {
+  CLIP_TEXT_POOL_END, CLIP_TEXT_POOL_FIRST, CLIP_TEXT_POOL_LAST, /* which row is the text's */
+  CLIP_TEXT_POOL_MEAN,   /* of all rows but padding's (BERT) */
+  CLIP_TEXT_POOL_POOLER, /* BERT's own layer behind the first row */
+} ClipTextPool;
 
 typedef struct {
   ClipImageKind kind;
@@ -46,11 +51,13 @@ typedef struct {
   float norm_epsilon;          /* 1e-5; BERT 1e-12 */
   int pad_token;               /* BERT: pads are not tokens */
   int end_token;               /* CLIP: its first place is where the text ends; 0: the first place of the highest id */
-  ClipTextPool pool;           /* CLIP */
+  ClipTextPool pool;           /* CLIP: one of the first three; BERT: FIRST, MEAN or POOLER */
   gboolean no_causal_mask;     /* CLIP: every token sees all tokens, padding among them */
   gboolean projection_bias;    /* CLIP */
-  gboolean canonical;          /* its tokenizer cleans texts as SigLIP does */
+  ClipClean clean;             /* by its tokenizer */
   gboolean no_end_token;       /* its tokenizer writes padding in the end token's place (CLIPA) */
+  gboolean roberta;            /* BERT: positions are those of tokens without padding, from pad_token + 1 on */
+  int head_layers;             /* BERT, of its projection: 2 (mlp), 1 (linear), 0 (none) */
 } ClipTextConfig;
 
 typedef struct {

@@ -27,6 +27,8 @@ static const struct {
   { "*quick-gelu*", QUICK, SHORTEST, openai_mean, openai_std },
   { "*b-32*laion400m-e3?*", QUICK, SHORTEST, openai_mean, openai_std },
   { "*laion400m-e3?*b-32*", QUICK, SHORTEST, openai_mean, openai_std },
+  { "*b-32-roberta-base*", QUICK, SHORTEST, openai_mean, openai_std },
+  { "*roberta-vit-b-32*laion*", QUICK, SHORTEST, openai_mean, openai_std },
   { "*laion*", GELU, SHORTEST, openai_mean, openai_std },
   { "*datacomp*", GELU, SHORTEST, openai_mean, openai_std },
   { "*commonpool*", GELU, SHORTEST, openai_mean, openai_std },
@@ -48,6 +50,11 @@ static const struct {
   { 1792, 56, 16 }, { 1152, 27, 16 }, /* SigLIP: so400m, giant-opt */
   { 1536, 40, 16 },
 };
+
+/* BERT and RoBERTa, whose published sizes have heads of 64. */
+static const struct {
+  int width, layers;
+} berts[] = { { 768, 6 }, { 768, 12 }, { 1024, 24 } };
 
 /* A directory deep in a path says nothing of the model; two names do: "laion/CLIP-ViT-B-32…/open_clip_model.safetensors". */
 static char *
@@ -76,7 +83,8 @@ add_siglip (ClipSaid *said, const char *naming, const ClipConfig *config)
   memcpy (said->std, half, sizeof half);
   if (config->text.kind != CLIP_TEXT_CLIP)
     return;
-  said->n[CLIP_SAYS_NO_CAUSAL_MASK] = said->n[CLIP_SAYS_CANONICAL] = TRUE;
+  said->n[CLIP_SAYS_NO_CAUSAL_MASK] = TRUE;
+  said->n[CLIP_SAYS_CLEAN] = CLIP_CLEAN_CANONICAL;
   said->n[CLIP_SAYS_TEXT_POOL] = CLIP_TEXT_POOL_LAST;
   said->text_epsilon = 1e-6f;
   if (config->text.width == 1152)
@@ -104,5 +112,10 @@ clip_said_known (ClipSaid *said, const char *name, const char *naming, const Cli
   for (guint i = 0; i < G_N_ELEMENTS (towers); i++) {
     if (config->image.width == towers[i].width && config->image.layers == towers[i].layers)
       said->n[CLIP_SAYS_IMAGE_HEADS] = towers[i].heads;
+  }
+  for (guint i = 0; i < G_N_ELEMENTS (berts); i++) {
+    if (config->text.kind == CLIP_TEXT_BERT && config->text.width == berts[i].width &&
+        config->text.layers == berts[i].layers)
+      said->n[CLIP_SAYS_TEXT_HEADS] = berts[i].width / 64;
   }
 }

@@ -157,11 +157,11 @@ fits (ClipModel *model, ClipTokenizer *tokenizer, GError **error)
 static ClipTokenizer *
 tokenizer_of_clip (const ClipTextConfig *text)
 {
-  if (!text->canonical && !text->no_end_token)
+  if (!text->clean && !text->no_end_token)
     return clip_tokenizer_clip ();
   g_autoptr (GBytes) bytes = clip_bytes_clip_merges ();
   ClipTokenizer *tokenizer = clip_tokenizer_parse (bytes, "CLIP's merges", NULL);
-  clip_tokenizer_adapt (tokenizer, text->canonical, text->no_end_token);
+  clip_tokenizer_adapt (tokenizer, text->clean, text->no_end_token);
   return tokenizer;
 }
 
@@ -172,7 +172,7 @@ add_tokenizer (ClipModel *model, const ClipStored *stored, GError **error)
   g_autoptr (ClipTokenizer) tokenizer = find_tokenizer (model, stored, &problem);
   if (tokenizer && fits (model, tokenizer, &problem)) {
     const ClipTextConfig *text = &model->config.text;
-    clip_tokenizer_adapt (tokenizer, text->canonical, text->no_end_token);
+    clip_tokenizer_adapt (tokenizer, text->clean, text->no_end_token);
     model->tokenizer = g_steal_pointer (&tokenizer);
     return TRUE;
   }

@@ -106,8 +106,21 @@ static const Word text_pools[] = {
   { "last", CLIP_TEXT_POOL_LAST },
   { 0 },
 };
+static const Word bert_pools[] = {
+  { "mean_pooler", CLIP_TEXT_POOL_MEAN },
+  { "cls_pooler", CLIP_TEXT_POOL_POOLER },
+  { "cls_last_hidden_state_pooler", CLIP_TEXT_POOL_FIRST },
+  { 0 },
+};
+static const Word bert_heads[] = { { "mlp", 2 }, { "linear", 1 }, { 0 } };
+static const Word bert_types[] = {
+  { "bert", FALSE }, { "roberta", TRUE }, { "xlm-roberta", TRUE }, { "camembert", TRUE }, { 0 }
+};
 static const Word cleanings[] = {
-  { "lower", FALSE }, { "whitespace", FALSE }, { "canonicalize", TRUE }, { 0 }
+  { "lower", CLIP_CLEAN_LOWER },
+  { "whitespace", CLIP_CLEAN_WHITESPACE },
+  { "canonicalize", CLIP_CLEAN_CANONICAL },
+  { 0 },
 };
 static const Word filters[] = { { "bicubic", CLIP_FILTER_BICUBIC },
                                 { "bilinear", CLIP_FILTER_BILINEAR },
@@ -151,7 +164,12 @@ static const Choice openclip_choices[] = {
   { "model_cfg/vision_cfg", "timm_pool", CLIP_SAYS_MAP_HEAD, timm_pools },
   { "model_cfg/vision_cfg/act_kwargs", "approximate", CLIP_SAYS_IMAGE_ACTIVATION, approximations },
   { "model_cfg/text_cfg", "pool_type", CLIP_SAYS_TEXT_POOL, text_pools },
-  { "model_cfg/text_cfg/tokenizer_kwargs", "clean", CLIP_SAYS_CANONICAL, cleanings },
+  { "model_cfg/text_cfg", "pooler_type", CLIP_SAYS_BERT_POOL, bert_pools }, /* before 2023 */
+  { "model_cfg/text_cfg", "hf_pooler_type", CLIP_SAYS_BERT_POOL, bert_pools },
+  { "model_cfg/text_cfg", "proj", CLIP_SAYS_HEAD_LAYERS, bert_heads }, /* before 2023 */
+  { "model_cfg/text_cfg", "hf_proj_type", CLIP_SAYS_HEAD_LAYERS, bert_heads },
+  { "model_cfg/text_cfg/hf_model_config", "model_type", CLIP_SAYS_ROBERTA, bert_types },
+  { "model_cfg/text_cfg/tokenizer_kwargs", "clean", CLIP_SAYS_CLEAN, cleanings },
   { "model_cfg/text_cfg/act_kwargs", "approximate", CLIP_SAYS_TEXT_ACTIVATION, approximations },
   { "preprocess_cfg", "interpolation", CLIP_SAYS_FILTER, filters },
   { "preprocess_cfg", "resize_mode", CLIP_SAYS_RESIZE_MODE, resize_modes },
@@ -173,10 +191,8 @@ static const Demand openclip_demands[] = {
   { "model_cfg/vision_cfg", "act_kwargs", { "{}", "{\"approximate\":*}" } },
   { "model_cfg/text_cfg", "act_kwargs", { "{}", "{\"approximate\":*}" } },
   { "model_cfg/text_cfg", "embed_cls", { "false" } },
-  { "model_cfg/text_cfg", "hf_pooler_type", { "\"mean_pooler\"" } },
-  { "model_cfg/text_cfg", "hf_proj_type", { "\"mlp\"" } },
-  { "model_cfg/text_cfg/hf_model_config", "model_type", { "\"bert\"" } },
   { "model_cfg/text_cfg/hf_model_config", "hidden_act", { "\"gelu\"" } },
+  { "model_cfg/text_cfg/hf_model_config", "position_embedding_type", { "\"absolute\"" } },
   { "preprocess_cfg", "mode", { "\"RGB\"" } },
   { "preprocess_cfg", "fill_color", { "0", "[0*]" } },
   { 0 },
@@ -489,12 +505,34 @@ read_layers (ClipSaid *said, JsonObject *vision, const char *what, GError **erro
 
 /* ---------------------------------------------------------------------------------- formats */
 
+/* What Hugging Face's configuration of a model of this name would say. */
+static void
+add_hf_model (ClipSaid *said, const char *name)
+{
+  static const struct {
+    const char *pattern;
+    int roberta, heads;
+  } models[] = {
+    { "*roberta-base", TRUE, 12 },      { "*roberta-large", TRUE, 16 },
+    { "*camembert-base", TRUE, 12 },    { "*bert-base-*", FALSE, 12 },
+    { "*bert-large-*", FALSE, 16 },     { "*MiniLM-L*", CLIP_UNSAID, 12 },
+    { "*roberta*", TRUE, CLIP_UNSAID },
+  };
+  for (guint i = 0; i < G_N_ELEMENTS (models); i++) {
+    if (!g_pattern_match_simple (models[i].pattern, name))
+      continue;
+    said->n[CLIP_SAYS_ROBERTA] = models[i].roberta;
+    said->n[CLIP_SAYS_TEXT_HEADS] = models[i].heads;
+    return;
+  }
+}
+
 static gboolean
 read_openclip (ClipSaid *said, JsonObject *root, gboolean defaults, const char *what,
                GError **refusal, GError **error)
 {
   JsonObject *model, *preprocess, *vision, *text, *hf_text;
-  const char *pool_type = "argmax";
+  const char *pool_type = "argmax", *hf_model = NULL;
   gboolean quick_gelu = FALSE, has_quick_gelu;
   if (!find_section (root, "model_cfg", &model, what, error) ||
       !find_section (root, "preprocess_cfg", &preprocess, what, error) ||
@@ -502,6 +540,7 @@ read_openclip (ClipSaid *said, JsonObject *root, gboolean defaults, const char *
       !find_section (root, "model_cfg/text_cfg", &text, what, error) ||
       !find_section (root, "model_cfg/text_cfg/hf_model_config", &hf_text, what, error) ||
       !clip_json_get_string (text, "pool_type", &pool_type, what, error) ||
+      !clip_json_get_string (text, "hf_model_name", &hf_model, what, error) ||
       !clip_json_get_boolean (model, "quick_gelu", &quick_gelu, what, error))
     return FALSE;
   has_quick_gelu = model && json_object_has_member (model, "quick_gelu") &&
@@ -514,8 +553,11 @@ read_openclip (ClipSaid *said, JsonObject *root, gboolean defaults, const char *
       said->n[CLIP_SAYS_IMAGE_HEAD_WIDTH] = 64;
     said->n[CLIP_SAYS_CONTEXT_LENGTH] = 77;
     said->n[CLIP_SAYS_TEXT_POOL] = CLIP_TEXT_POOL_END;
+    said->n[CLIP_SAYS_BERT_POOL] = CLIP_TEXT_POOL_MEAN;
     said->n[CLIP_SAYS_NO_CAUSAL_MASK] = FALSE;
   }
+  if (hf_model)
+    add_hf_model (said, hf_model);
   if (preprocess && defaults) {
     said->n[CLIP_SAYS_FILTER] = CLIP_FILTER_BICUBIC;
     said->n[CLIP_SAYS_RESIZE_MODE] = CLIP_RESIZE_SHORTEST;
@@ -544,8 +586,8 @@ read_huggingface (ClipSaid *said, JsonObject *root, const char *what, GError **r
   said->n[CLIP_SAYS_IMAGE_ACTIVATION] = said->n[CLIP_SAYS_TEXT_ACTIVATION] =
       siglip ? CLIP_ACTIVATION_GELU_TANH : CLIP_ACTIVATION_QUICK_GELU;
   said->image_epsilon = said->text_epsilon = siglip ? 1e-6f : 1e-5f;
-  said->n[CLIP_SAYS_MAP_HEAD] = said->n[CLIP_SAYS_NO_CAUSAL_MASK] = said->n[CLIP_SAYS_CANONICAL] =
-      siglip;
+  said->n[CLIP_SAYS_MAP_HEAD] = said->n[CLIP_SAYS_NO_CAUSAL_MASK] = siglip;
+  said->n[CLIP_SAYS_CLEAN] = siglip ? CLIP_CLEAN_CANONICAL : CLIP_UNSAID;
   said->n[CLIP_SAYS_TEXT_POOL] = siglip ? CLIP_TEXT_POOL_LAST : CLIP_TEXT_POOL_END;
   said->n[CLIP_SAYS_END_TOKEN] = 49407;
   if (!read_numbers (said, root, huggingface_numbers, what, error))

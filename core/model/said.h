@@ -22,6 +22,7 @@ typedef enum {
   CLIP_SAYS_NO_LN_PRE,       /* 0 or 1, ViT */
   CLIP_SAYS_MAP_HEAD,        /* 0 or 1, ViT: CLIP_POOL_MAP */
   CLIP_SAYS_PROJECTION_BIAS, /* 0 or 1, of the text tower */
+  CLIP_SAYS_HEAD_LAYERS,     /* of BERT's projection */
   /* Only a source can tell these. */
   CLIP_SAYS_IMAGE_HEADS,
   CLIP_SAYS_IMAGE_HEAD_WIDTH,
@@ -30,10 +31,12 @@ typedef enum {
   CLIP_SAYS_TEXT_ACTIVATION,
   CLIP_SAYS_POOL,            /* ClipPool but for CLIP_POOL_MAP, ViT */
   CLIP_SAYS_NORM_AFTER_POOL, /* 0 or 1, ViT */
-  CLIP_SAYS_TEXT_POOL,       /* ClipTextPool */
+  CLIP_SAYS_TEXT_POOL,       /* ClipTextPool, CLIP */
+  CLIP_SAYS_BERT_POOL,       /* the same, BERT */
+  CLIP_SAYS_ROBERTA,         /* 0 or 1, BERT */
   CLIP_SAYS_NO_CAUSAL_MASK,  /* 0 or 1 */
-  CLIP_SAYS_CANONICAL,       /* 0 or 1, of the tokenizer, and the next */
-  CLIP_SAYS_NO_END_TOKEN,
+  CLIP_SAYS_CLEAN,           /* ClipClean */
+  CLIP_SAYS_NO_END_TOKEN,    /* 0 or 1, of the tokenizer */
   CLIP_SAYS_PAD_TOKEN,
   CLIP_SAYS_END_TOKEN,
   CLIP_SAYS_FILTER,      /* ClipFilter */

@@ -475,9 +475,14 @@ char *
 clip_weights_describe_unused (const ClipWeights *weights)
 {
   /* Constants and counters that say nothing of the result, and what is in our own files beside weights. */
-  static const char *const ignored[] = { "*.position_ids",   "*.num_batches_tracked",
-                                         "input_resolution", "context_length",
-                                         "vocab_size",       "clip.*" };
+  static const char *const
+      ignored[] = { "*.position_ids",
+                    "*.num_batches_tracked",
+                    "input_resolution",
+                    "context_length",
+                    "vocab_size",
+                    "clip.*",
+                    "text.transformer.pooler.*" /* where texts are pooled in another way */ };
   const ClipTensor *first = NULL;
   int n = 0;
   for (guint i = 0; i < clip_checkpoint_get_n_tensors (weights->checkpoint); i++) {

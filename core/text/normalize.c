@@ -537,3 +537,17 @@ clip_normalize_canonical (const char *text)
   g_autofree char *lower = clip_normalize_lower (clean, TRUE);
   return collapse_space (lower);
 }
+
+char *
+clip_normalize_clean (const char *text, ClipClean how)
+{
+  switch (how) {
+  case CLIP_CLEAN_WHITESPACE:
+  case CLIP_CLEAN_LOWER:
+    return clip_normalize_openai (text, how == CLIP_CLEAN_LOWER);
+  case CLIP_CLEAN_CANONICAL:
+    return clip_normalize_canonical (text);
+  default:
+    return g_strdup (text);
+  }
+}

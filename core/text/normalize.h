@@ -19,7 +19,7 @@ char *clip_normalize_nfkd (const char *text);
 char *clip_normalize_strip_marks (const char *text); /* without Mn: accents, after NFD */
 char *clip_normalize_strip (const char *text);       /* without white space at either end */
 
-char *clip_normalize_strip_end (const char *text);   /* only behind it */
+char *clip_normalize_strip_end (const char *text); /* only behind it */
 /* Two spaces and more become one, or one '▁'. */
 char *clip_normalize_squeeze (const char *text);
 char *clip_normalize_squeeze_mark (const char *text);
@@ -27,6 +27,15 @@ char *clip_normalize_squeeze_mark (const char *text);
 /* SigLIP's cleaning, as OpenCLIP's "canonicalize": OpenAI's but for the case, '_' becomes a space, ASCII's punctuation goes, lower
  * case, white space collapsed. */
 char *clip_normalize_canonical (const char *text);
+
+/* What a text goes through before the rules of its vocabulary, as OpenCLIP names it. */
+typedef enum {
+  CLIP_CLEAN_NONE,
+  CLIP_CLEAN_WHITESPACE, /* OpenAI's cleaning, but for the case */
+  CLIP_CLEAN_LOWER,      /* OpenAI's cleaning */
+  CLIP_CLEAN_CANONICAL,
+} ClipClean;
+char *clip_normalize_clean (const char *text, ClipClean how);
 
 /* BERT: without U+FFFD, control and unassigned characters; white space becomes ' '. */
 char *clip_normalize_bert_clean (const char *text);

@@ -410,13 +410,18 @@ read_added_tokens (ClipTokenizer *tokenizer, JsonArray *array, const char *name,
     JsonObject *object = JSON_NODE_HOLDS_OBJECT (node) ? json_node_get_object (node) : NULL;
     const char *content = "";
     int id = -1;
+    gboolean left = FALSE, right = FALSE;
     if (!clip_json_get_string (object, "content", &content, name, error) ||
+        !clip_json_get_boolean (object, "lstrip", &left, name, error) ||
+        !clip_json_get_boolean (object, "rstrip", &right, name, error) ||
         !clip_json_get_int (object, "id", 0, MAX_TOKENS - 1, &id, name, error))
       return FALSE;
     if (!*content || id < 0)
       return clip_fail (error, CLIP_ERROR_FORMAT, "%s: added token %u: expected its content and id",
                         name, i + 1);
-    clip_tokenizer_add_token (tokenizer, content, id);
+    ClipAddedToken *token = clip_tokenizer_add_token (tokenizer, content, id);
+    token->strip_left = left;
+    token->strip_right = right;
   }
   return TRUE;
 }

@@ -56,10 +56,10 @@ clip_tokenizer_unref (ClipTokenizer *tokenizer)
   g_free (tokenizer);
 }
 
-void
+ClipAddedToken *
 clip_tokenizer_add_token (ClipTokenizer *tokenizer, const char *token, gint32 id)
 {
-  ClipAddedToken added = { g_strdup (token), strlen (token), id };
+  const ClipAddedToken added = { g_strdup (token), strlen (token), id, FALSE, FALSE };
   g_array_append_val (tokenizer->added, added);
   tokenizer->added_starts[(guint8) *token] = 1;
   if (tokenizer->openai) { /* found in any case */
@@ -67,6 +67,7 @@ clip_tokenizer_add_token (ClipTokenizer *tokenizer, const char *token, gint32 id
     tokenizer->added_starts[(guint8) g_ascii_toupper (*token)] = 1;
   }
   tokenizer->vocab_size = MAX (tokenizer->vocab_size, id + 1);
+  return &g_array_index (tokenizer->added, ClipAddedToken, tokenizer->added->len - 1);
 }
 
 void
@@ -121,10 +122,10 @@ clip_tokenizer_finish (ClipTokenizer *tokenizer, const char *name, GError **erro
 }
 
 void
-clip_tokenizer_adapt (ClipTokenizer *tokenizer, gboolean canonical, gboolean no_end)
+clip_tokenizer_adapt (ClipTokenizer *tokenizer, ClipClean clean, gboolean no_end)
 {
-  tokenizer->canonical = canonical;
-  if (canonical && tokenizer->unigram && tokenizer->end >= 0)
+  tokenizer->clean = clean;
+  if (clean == CLIP_CLEAN_CANONICAL && tokenizer->unigram && tokenizer->end >= 0)
     tokenizer->pad = tokenizer->end;
   if (no_end && tokenizer->end >= 0)
     tokenizer->end = tokenizer->pad;
@@ -248,6 +249,23 @@ encode_plain (const ClipTokenizer *tokenizer, GArray *ids, const char *text)
   }
 }
 
+/* Where the white space that ends at @end begins, not before @start. */
+static const char *
+space_before (const char *start, const char *end)
+{
+  while (end > start && clip_is_space (g_utf8_get_char (g_utf8_prev_char (end))))
+    end = g_utf8_prev_char (end);
+  return end;
+}
+
+static const char *
+space_after (const char *text)
+{
+  while (clip_is_space (g_utf8_get_char (text)))
+    text = g_utf8_next_char (text);
+  return text;
+}
+
 /* Cuts out added tokens, encodes what lies between. */
 static void
 encode_text (const ClipTokenizer *tokenizer, GArray *ids, const char *text)
@@ -259,10 +277,12 @@ encode_text (const ClipTokenizer *tokenizer, GArray *ids, const char *text)
       p++; /* by bytes: a token's first byte is a character's first byte */
       continue;
     }
-    g_autofree char *between = g_strndup (done, (gsize) (p - done));
+    const char *end = added->strip_left ? space_before (done, p) : p;
+    g_autofree char *between = g_strndup (done, (gsize) (end - done));
     encode_plain (tokenizer, ids, between);
     g_array_append_val (ids, added->id);
-    done = p += added->length;
+    p += added->length;
+    done = p = added->strip_right ? space_after (p) : p;
   }
   encode_plain (tokenizer, ids, done);
 }
@@ -275,9 +295,8 @@ clip_tokenizer_encode (const ClipTokenizer *tokenizer, const char *text)
   g_autofree char *valid = g_utf8_validate (text, -1, NULL) ? NULL : g_utf8_make_valid (text, -1);
   if (tokenizer->start >= 0)
     g_array_append_val (ids, tokenizer->start);
-  g_autofree char *clean =
-      tokenizer->canonical ? clip_normalize_canonical (valid ? valid : text) : NULL;
-  encode_text (tokenizer, ids, clean ? clean : valid ? valid : text);
+  g_autofree char *clean = clip_normalize_clean (valid ? valid : text, tokenizer->clean);
+  encode_text (tokenizer, ids, clean);
   if (tokenizer->end >= 0)
     g_array_append_val (ids, tokenizer->end);
   return ids;

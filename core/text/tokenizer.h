@@ -4,6 +4,7 @@
 #include "core/base/json.h"
 #include "core/text/bpe.h"
 #include "core/text/charsmap.h"
+#include "core/text/normalize.h"
 #include "core/text/unigram.h"
 #include "core/text/wordpiece.h"
 #include "core/text/words.h"
@@ -17,6 +18,7 @@ typedef struct {
   char *text;
   gsize length;
   gint32 id;
+  gboolean strip_left, strip_right; /* white space on that side of it is not encoded */
 } ClipAddedToken;
 
 struct _ClipTokenizer {
@@ -27,7 +29,7 @@ struct _ClipTokenizer {
 
   /* Text → words. CLIP's own: OpenAI's cleaning, then added tokens are words like others, in any case. All others: added
    * tokens are cut out first, then the normalizers run over what lies between. */
-  gboolean canonical;       /* SigLIP: clip_normalize_canonical () first of all */
+  ClipClean clean;          /* first of all */
   gboolean openai, lower;   /* @lower: with @openai */
   ClipCharsmap *charsmap;   /* before the normalizers; NULL: none */
   GArray *normalizers;      /* ClipNormalizer; empty with @openai */
@@ -35,8 +37,10 @@ struct _ClipTokenizer {
   guint8 added_starts[256]; /* 1: one of them begins with this byte */
   ClipWords words;          /* byte-pair encoding: what a word is */
   gboolean byte_level;      /* the file said so (tokenizer.json) */
-  gboolean prefix_space;    /* a space, with a unigram model a '▁', in front of a text that begins with none */
-  gboolean split_spaces;    /* unigram: white space between words is nothing, each has its '▁'; else each space is one */
+  gboolean
+      prefix_space; /* a space, with a unigram model a '▁', in front of a text that begins with none */
+  gboolean
+      split_spaces; /* unigram: white space between words is nothing, each has its '▁'; else each space is one */
 
   /* Words → ids: one of them. */
   ClipBpe *bpe;
@@ -46,9 +50,10 @@ struct _ClipTokenizer {
 
 /* Any vocabulary file that stands alone: CLIP merges (also gzipped), vocab.txt, tokenizer.json. @name is for messages. */
 ClipTokenizer *clip_tokenizer_parse (GBytes *bytes, const char *name, GError **error);
-/* What a model's configuration says of texts beyond its vocabulary: SigLIP's cleaning, and padding with the end token if that is a
- * unigram model's; CLIPA's padding in place of the end token. For a tokenizer that nobody else has yet. */
-void clip_tokenizer_adapt (ClipTokenizer *tokenizer, gboolean canonical, gboolean no_end);
+/* What a model's configuration says of texts beyond its vocabulary: how they are cleaned, which for a unigram model of SigLIP's
+ * (CLIP_CLEAN_CANONICAL) means padding with the end token, too; CLIPA's padding in place of the end token. For a tokenizer
+ * that nobody else has yet. */
+void clip_tokenizer_adapt (ClipTokenizer *tokenizer, ClipClean clean, gboolean no_end);
 /* OpenAI's tokenizer, from the embedded merges; one for the process. Returns: (transfer full). */
 ClipTokenizer *clip_tokenizer_clip (void);
 /* Whether clip_tokenizer_load () would find a vocabulary in @directory. */
@@ -61,8 +66,8 @@ gint32 clip_tokenizer_get_pad (const ClipTokenizer *tokenizer);
 /* ------------------------------------------------------------------------------------------------------ for readers */
 
 ClipTokenizer *clip_tokenizer_new (void);
-/* @token in a text is @id. Call clip_tokenizer_finish () after the last. */
-void clip_tokenizer_add_token (ClipTokenizer *tokenizer, const char *token, gint32 id);
+/* @token in a text is @id. Call clip_tokenizer_finish () after the last. Returns: it, until the next is added. */
+ClipAddedToken *clip_tokenizer_add_token (ClipTokenizer *tokenizer, const char *token, gint32 id);
 void clip_tokenizer_add_normalizer (ClipTokenizer *tokenizer, ClipNormalizer normalizer);
 /* Normalizers of BERT in their order. */
 void clip_tokenizer_add_bert_normalizers (ClipTokenizer *tokenizer, gboolean clean,

@@ -137,6 +137,7 @@ vocabulary_size (GHashTable *vocabulary)
 static ClipTokenizer *
 from_merges (GHashTable *vocabulary, const GArray *merges, const char *name, GError **error)
 {
+  static const char *const roberta[] = { "<mask>", "<pad>", "<unk>" };
   g_autoptr (ClipTokenizer) tokenizer = clip_tokenizer_new ();
   tokenizer->openai = tokenizer->lower = has_suffix (vocabulary);
   const char *start = tokenizer->openai ? CLIP_START : "<s>",
@@ -148,6 +149,11 @@ from_merges (GHashTable *vocabulary, const GArray *merges, const char *name, GEr
                            tokenizer->start < 0 ? start : end);
   clip_tokenizer_add_token (tokenizer, start, tokenizer->start);
   clip_tokenizer_add_token (tokenizer, end, tokenizer->end);
+  for (guint i = 0; i < G_N_ELEMENTS (roberta) && !tokenizer->openai; i++) {
+    const gint32 id = lookup (vocabulary, roberta[i]);
+    if (id >= 0)
+      clip_tokenizer_add_token (tokenizer, roberta[i], id)->strip_left = i == 0;
+  }
   tokenizer->vocab_size = vocabulary_size (vocabulary);
   tokenizer->pad = MAX (lookup (vocabulary, "<pad>"), 0);
 

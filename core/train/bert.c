@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Trunk that is trained: the BERT of core/model/bert.c.
+ * Trunk that is trained: the BERT and RoBERTa of core/model/bert.c, where their rows are pooled by the mean.
  *
  *   n = tokens that are no padding, wherever it stands
  *   x = norm (word[ids] + position + token_type[0])                  [n, C]
@@ -21,7 +21,8 @@ typedef struct {
   ClipTrunk trunk;
   ClipParameters *parameters;
   int vocabulary, pad_token;
-  ClipParameter *words, *position, *type; /* [vocabulary, C], [≥ context, C], [types, C] */
+  int first_position; /* RoBERTa's; -1: BERT, whose positions are places in the text */
+  ClipParameter *words, *position, *type; /* [vocabulary, C], [≥ positions, C], [types, C] */
   ClipTrainNorm norm;
   ClipTrainBlocks blocks;
 } Bert;
@@ -46,7 +47,9 @@ pack (const Bert *bert, ClipTape *tape, Saved *saved, const gint32 *ids, int bat
       if (!clip_bert_reads (ids, i, bert->vocabulary, bert->pad_token))
         continue;
       token[n] = clip_token_row (bert->vocabulary, ids[i]);
-      place[n++] = i;
+      place[n] =
+          bert->first_position < 0 ? i : bert->first_position + n - saved->sequences.start[b];
+      n++;
     }
   }
   saved->sequences.start[batch] = n;
@@ -186,19 +189,26 @@ ClipTrunk *
 clip_train_bert_new (ClipParameters *parameters, const ClipConfig *config)
 {
   const ClipTextConfig *c = &config->text;
+  if (c->pool != CLIP_TEXT_POOL_MEAN)
+    clip_weights_fail (
+        parameters->weights, CLIP_ERROR_UNSUPPORTED,
+        "has a text tower of BERT's kind that pools by its first token, which can be "
+        "used but not trained");
   Bert *bert = g_new0 (Bert, 1);
   *bert = (Bert){
     .trunk = { "bert", c->width, forward, backward, bert_free },
     .parameters = parameters,
     .vocabulary = c->vocab_size,
     .pad_token = c->pad_token,
+    .first_position = c->roberta ? c->pad_token + 1 : -1,
     .blocks = { { c->width, c->heads, c->mlp_width, c->activation, c->norm_epsilon, FALSE },
                 TRUE,
                 c->layers,
                 g_new0 (ClipTrainBlock, c->layers) },
   };
   bert->words = add_table (parameters, c->vocab_size, c->width, TRUE, "word");
-  bert->position = add_table (parameters, c->context_length, c->width, FALSE, "position");
+  bert->position = add_table (parameters, MAX (bert->first_position, 0) + c->context_length,
+                              c->width, FALSE, "position");
   bert->type = add_table (parameters, 1, c->width, FALSE, "token_type");
   bert->norm =
       clip_train_norm_add (parameters, CLIP_PART_TEXT, 0, c->width, TRUNK "embeddings.LayerNorm");

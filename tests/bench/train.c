@@ -67,7 +67,9 @@ setup (Bench *b, const Case *c, int threads)
     .image = { CLIP_IMAGE_VIT, c->size, c->patch, c->width, c->layers, c->heads, mlp_width,
                activation, c->trunk == clip_train_efficientnet_new ? 1e-3f : 1e-5f },
     .text = { c->trunk == clip_train_bert_new ? CLIP_TEXT_BERT : CLIP_TEXT_CLIP, CONTEXT,
-              VOCABULARY, c->width, c->layers, c->heads, mlp_width, activation, 1e-5f, 0, 0 },
+              VOCABULARY, c->width, c->layers, c->heads, mlp_width, activation, 1e-5f,
+              .pool = c->trunk == clip_train_bert_new ? CLIP_TEXT_POOL_MEAN : CLIP_TEXT_POOL_END,
+              .head_layers = 2 },
   };
   RandomModel model = random_model ();
   random_vector (&model, 0, 1, "visual.sign", 1);

@@ -122,7 +122,8 @@ def text(p, tokens, end=None, activation=quick_gelu, layers=3, vocabulary=70, co
     return x[torch.arange(len(x)), last] @ p("text_projection", c, E)
 
 
-def bert(p, tokens, layers=2, vocabulary=70, context=13, c=36, heads=3, mlp=50, head=44):
+def bert(p, tokens, layers=2, vocabulary=70, context=13, c=36, heads=3, mlp=50, head=44, first=None, epsilon=1e-12):
+    """first: RoBERTa's position of a text's first token; those of the others count tokens that are no padding."""
     name = "text.transformer.embeddings."
     tables = [
         p(name + "word_embeddings.weight", vocabulary, c),
@@ -131,17 +132,18 @@ def bert(p, tokens, layers=2, vocabulary=70, context=13, c=36, heads=3, mlp=50, 
     ]
     counts = tokens != 0
     counts[:, 0] = True
-    x = tables[0][tokens] + tables[1][: tokens.shape[1]] + tables[2][0]
-    x = [row[n] for row, n in zip(norm(p, x, name + "LayerNorm", 1e-12), counts)]
+    places = torch.arange(tokens.shape[1]) if first is None else first + (counts.cumsum(-1) - 1)
+    x = tables[0][tokens] + tables[1][places] + tables[2][0]
+    x = [row[n] for row, n in zip(norm(p, x, name + "LayerNorm", epsilon), counts)]
     ends = np.cumsum([0] + [len(row) for row in x])
     x = torch.cat(x)
     for i in range(layers):
         name = f"text.transformer.encoder.layer.{i}."
         q, k, v = (linear(p, x, name + "attention.self." + which, c) for which in ("query", "key", "value"))
         y = torch.cat([attend(q[a:b], k[a:b], v[a:b], heads) for a, b in zip(ends, ends[1:])])
-        x = norm(p, x + linear(p, y, name + "attention.output.dense", c), name + "attention.output.LayerNorm", 1e-12)
+        x = norm(p, x + linear(p, y, name + "attention.output.dense", c), name + "attention.output.LayerNorm", epsilon)
         hidden = F.gelu(linear(p, x, name + "intermediate.dense", mlp))
-        x = norm(p, x + linear(p, hidden, name + "output.dense", c), name + "output.LayerNorm", 1e-12)
+        x = norm(p, x + linear(p, hidden, name + "output.dense", c), name + "output.LayerNorm", epsilon)
     pooled = torch.stack([x[a:b].mean(0) for a, b in zip(ends, ends[1:])])
     hidden = F.gelu(F.linear(pooled, p("text.proj.0.weight", head, c)))
     return F.linear(hidden, p("text.proj.2.weight", E, head))
@@ -237,6 +239,10 @@ TOKENS = [
 LONG_TOKENS = [[(7 * i + b) % 60 + 1 for i in range(length)] + [69] + [0] * (39 - length) for b, length in enumerate((39, 20, 33))]
 
 
+def roberta(p, tokens):
+    return bert(p, tokens, layers=1, c=24, heads=2, mlp=40, head=16, first=1, epsilon=1e-5)
+
+
 def text_end(p, tokens):
     return text(p, tokens, end=9, activation=F.gelu, layers=1)
 
@@ -257,6 +263,7 @@ TOWERS = {
     "text-end": (text_end, TOKENS),
     "text-long": (text_long, LONG_TOKENS),
     "bert": (bert, TOKENS),
+    "roberta": (roberta, TOKENS),
     "lite": (lite, 37),
     "lite-batch": (lite_batch, 37),
     "resnet": (resnet, 64),
