@@ -357,6 +357,51 @@ test_classify (void)
       json_array_get_length (json_object_get_array_member (line_at (lines, 0), "labels")), ==, 1);
 }
 
+/* Labels of any script come out byte by byte as they went in, also those that run from right to left, with their marks, and those
+ * that are in no normal form. */
+static void
+test_scripts (void)
+{
+  static const char *const labels[] = {
+    "\u0635\u0648\u0631\u0629 \u0642\u0637\u0629", /* Arabic, the same with vowels, with marks of direction */
+    "\u0635\u064f\u0648\u0631\u064e\u0629\u064c",
+    "\u200f\u0642\u0637\u0629\u200f \u202b(cat)\u202c",
+    "\u05ea\u05de\u05d5\u05e0\u05d4 \u05e9\u05b8\u05c1\u05dc\u05d5\u05b9\u05dd", /* Hebrew, its points out of order */
+    "\u092c\u093f\u0932\u094d\u0932\u0940 \u0958", /* Hindi, a letter that every normal form takes apart */
+    "\u4e00\u53ea\u732b\u7684\u7167\u7247",        /* Chinese */
+    "\u0e41\u0e21\u0e27\u0e2a\u0e2d\u0e07\u0e15\u0e31\u0e27", /* Thai */
+    "\U0001f468\u200d\U0001f469\u200d\U0001f467 e\u0301 \u212b \ufb01sh",
+    NULL,
+  };
+  if (!make_all ())
+    return;
+  g_autofree char *listed = g_strjoinv (";", (char **) labels),
+                  *lines = g_strjoinv ("\n", (char **) labels),
+                  *quoted = g_strjoinv ("\",\"", (char **) labels),
+                  *json = g_strconcat ("[\"", quoted, "\"]", NULL),
+                  *option = g_strconcat ("--labels=", listed, NULL);
+  write_file ("scripts.txt", lines, strlen (lines));
+  write_file ("scripts.json", json, strlen (json));
+  const char *const ways[] = { option, "--labels-file=scripts.txt", "--labels-file=scripts.json" };
+  for (guint w = 0; w < G_N_ELEMENTS (ways); w++) {
+    const char *const arguments[] = { "classify", ways[w], "picture.jpg", NULL };
+    g_auto (Result) result = run_argv (arguments, NULL);
+    check (ways[w], &result, 0, "labels", NULL);
+    g_autoptr (GPtrArray) objects = parse_lines (result.out);
+    JsonArray *found = json_object_get_array_member (line_at (objects, 0), "labels");
+    g_assert_cmpuint (json_array_get_length (found), ==, G_N_ELEMENTS (labels) - 1);
+    for (guint i = 0; labels[i]; i++) {
+      const char *name =
+          json_object_get_string_member (json_array_get_object_element (found, i), "label");
+      if (!g_strv_contains (labels, name))
+        g_error ("%s: label \"%s\" is none of those that were given", ways[w], name);
+      if (!strstr (result.out, labels[i]))
+        g_error ("%s: \"%s\" is not in the output as it was given: %s", ways[w], labels[i],
+                 result.out);
+    }
+  }
+}
+
 /* One bad file is named, the others are done. */
 static void
 test_bad_among_good (void)
@@ -646,6 +691,7 @@ main (int argc, char **argv)
   g_test_add_func ("/cli/convert", test_convert);
   g_test_add_func ("/cli/full-disk", test_full_disk);
   g_test_add_func ("/cli/classify", test_classify);
+  g_test_add_func ("/cli/scripts", test_scripts);
   g_test_add_func ("/cli/bad-among-good", test_bad_among_good);
   g_test_add_func ("/cli/cut-videos", test_cut_videos);
   g_test_add_func ("/cli/bad-input", test_bad_input);
