@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "gst/clipclassify.h"
 #include "gst/clipmeta.h"
+#include "gst/cliptext.h"
 
 static gboolean
 plugin_init (GstPlugin *plugin)
@@ -8,7 +9,7 @@ plugin_init (GstPlugin *plugin)
   /* So that a program finds the meta by its name even where it reads buffers without
    * libgstclipmeta. */
   clip_meta_get_info ();
-  return GST_ELEMENT_REGISTER (clipclassify, plugin);
+  return GST_ELEMENT_REGISTER (clipclassify, plugin) && GST_ELEMENT_REGISTER (cliptext, plugin);
 }
 
 GST_PLUGIN_DEFINE (GST_VERSION_MAJOR, GST_VERSION_MINOR, clip,

@@ -5,6 +5,7 @@
  */
 #include "gst/settings.h"
 #include "gst/enums.h"
+#include "gst/fields.h"
 
 #include <stddef.h>
 
@@ -39,66 +40,19 @@ clip_setting_is_of_labels (guint id)
 gboolean
 clip_settings_set (ClipSettings *settings, guint id, const GValue *value)
 {
-  if (id == 0 || id >= CLIP_N_SETTINGS)
-    return FALSE;
-  void *field = (char *) settings + offsets[id];
-  switch (G_TYPE_FUNDAMENTAL (G_VALUE_TYPE (value))) {
-  case G_TYPE_STRING:
-    g_free (*(char **) field);
-    *(char **) field = g_value_dup_string (value);
-    return TRUE;
-  case G_TYPE_ENUM:
-    *(int *) field = g_value_get_enum (value);
-    return TRUE;
-  case G_TYPE_FLOAT:
-    *(float *) field = g_value_get_float (value);
-    return TRUE;
-  case G_TYPE_UINT:
-    *(guint *) field = g_value_get_uint (value);
-    return TRUE;
-  case G_TYPE_BOOLEAN:
-    *(gboolean *) field = g_value_get_boolean (value);
-    return TRUE;
-  default:
-    g_return_val_if_reached (FALSE);
-  }
+  return clip_fields_set (settings, offsets, CLIP_N_SETTINGS, id, value);
 }
 
 gboolean
 clip_settings_get (const ClipSettings *settings, guint id, GValue *value)
 {
-  if (id == 0 || id >= CLIP_N_SETTINGS)
-    return FALSE;
-  const void *field = (const char *) settings + offsets[id];
-  switch (G_TYPE_FUNDAMENTAL (G_VALUE_TYPE (value))) {
-  case G_TYPE_STRING:
-    g_value_set_string (value, *(char *const *) field);
-    return TRUE;
-  case G_TYPE_ENUM:
-    g_value_set_enum (value, *(const int *) field);
-    return TRUE;
-  case G_TYPE_FLOAT:
-    g_value_set_float (value, *(const float *) field);
-    return TRUE;
-  case G_TYPE_UINT:
-    g_value_set_uint (value, *(const guint *) field);
-    return TRUE;
-  case G_TYPE_BOOLEAN:
-    g_value_set_boolean (value, *(const gboolean *) field);
-    return TRUE;
-  default:
-    g_return_val_if_reached (FALSE);
-  }
+  return clip_fields_get (settings, offsets, CLIP_N_SETTINGS, id, value);
 }
 
 void
 clip_settings_init (ClipSettings *settings, GObject *object)
 {
-  guint n;
-  g_autofree GParamSpec **specs = g_object_class_list_properties (G_OBJECT_GET_CLASS (object), &n);
-  for (guint i = 0; i < n; i++)
-    if (specs[i]->owner_type == G_OBJECT_TYPE (object))
-      clip_settings_set (settings, specs[i]->param_id, g_param_spec_get_default_value (specs[i]));
+  clip_fields_init (settings, offsets, CLIP_N_SETTINGS, object);
 }
 
 void

@@ -165,9 +165,12 @@ count_leaks (GstDebugCategory *category, GstDebugLevel level, const char *file,
 static char *
 link_plugins (void)
 {
-  static const char *const names[] = { "app",         "coreelements",      "coretracers",
-                                       "jpeg",        "videoconvertscale", "videocrop",
-                                       "videofilter", "videorate",         "videotestsrc" };
+  static const char *const names[] = {
+    "app",         "coreelements", "coretracers",       "isomp4",
+    "jpeg",        "matroska",     "multifile",         "pango",
+    "subparse",    "tcp",          "videoconvertscale", "videocrop",
+    "videofilter", "videorate",    "videotestsrc"
+  };
   char *folder = g_dir_make_tmp ("plugins-XXXXXX", NULL);
   for (guint i = 0; i < G_N_ELEMENTS (names); i++) {
     g_autofree char *target = g_strdup_printf (GST_PLUGINS_DIR "/libgst%s.so", names[i]);

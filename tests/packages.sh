@@ -18,8 +18,8 @@ play_packages='gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins
   gstreamer1.0-libav'
 
 # Python runs the tests' helpers and the PyGObject example; the programs and the library never need it. MPI is optional:
-# training over several processes.
-test_packages="$build_packages $play_packages libopenmpi-dev openmpi-bin python3 python3-gi gir1.2-gstreamer-1.0 gir1.2-gst-plugins-base-1.0"
+# training over several processes. gstreamer1.0-x has textoverlay.
+test_packages="$build_packages $play_packages gstreamer1.0-x libopenmpi-dev openmpi-bin python3 python3-gi gir1.2-gstreamer-1.0 gir1.2-gst-plugins-base-1.0"
 
 as_root ()
 {
