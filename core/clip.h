@@ -53,6 +53,8 @@ typedef struct _ClipTokenizer ClipTokenizer;
 typedef enum {
   CLIP_PRECISION_AUTO, /* the fastest that keeps the result; today f32 */
   CLIP_PRECISION_F32,
+  CLIP_PRECISION_BF16, /* weights and activations rounded to 8 significant bits, sums in f32 */
+  CLIP_PRECISION_INT8, /* weights in 255 steps for each output, activations in 256 for each token, exact sums */
 } ClipPrecision;
 
 typedef struct {
@@ -87,6 +89,7 @@ typedef struct {
   int width, layers, heads;
   int patch_size;         /* 0 where there are no patches */
   gint64 n_parameters;
+  const char *precision;  /* in which products are computed: "f32", "bf16", "int8" */
 } ClipTowerInfo;
 
 /* Everything `gst-clip inspect` shows. Owned by the model, valid as long as it. */
@@ -95,7 +98,7 @@ typedef struct {
   const char *id;         /* identifies the model: "NAME@" + 16 hexadecimal digits of a hash over tensors and configuration */
   const char *container;  /* "safetensors", "torchscript", "torch", "torch-legacy", "gguf" */
   const char *naming;     /* "openai", "openclip", "huggingface", "clip.cpp" */
-  const char *precision;  /* in which products are computed: "f32" */
+  const char *precision;  /* the image tower's */
   const char *weights;    /* dtype most weights are stored in: "f32", "f16", "bf16", "i8" */
   int embed_dim;          /* E */
   int pooled_width;       /* P: of clip_encode_image_pooled () */

@@ -492,6 +492,286 @@ test_gemm (void)
   }
 }
 
+/* ------------------------------------------------------------------------------------------------------- narrow numbers */
+
+/* Numbers that make sums and roundings go wrong where they can. */
+typedef enum { NOISE, EXTREMES, ALTERNATING, POSITIVE, NOTHING, N_FILLINGS } Filling;
+
+static float
+filled (Filling filling, gsize i)
+{
+  switch (filling) {
+  case EXTREMES:
+    return 3e4f;
+  case ALTERNATING:
+    return i & 1 ? -1.5f : 1.5f;
+  case POSITIVE:
+    return g_test_rand_double_range (0, 7);
+  case NOTHING:
+    return 0;
+  default:
+    return g_test_rand_double_range (-2, 3);
+  }
+}
+
+/* The bits of the portable one; each number within half a step of its own, and 0 kept as 0. */
+static void
+test_quantize (void)
+{
+  float x[MAX_N];
+  for (guint i = 0; i < G_N_ELEMENTS (sizes); i++) {
+    for (Filling filling = 0; filling < N_FILLINGS; filling++) {
+      const gsize n = sizes[i];
+      guint8 expected[MAX_N], y[MAX_N + 1];
+      ClipQuant a, b;
+      for (gsize j = 0; j < n; j++)
+        x[j] = j % 7 == 6 ? 0 : filled (filling, j);
+      y[n] = 77;
+      portable.quantize (expected, &b, x, n);
+      kernels.quantize (y, &a, x, n);
+      g_assert_cmpfloat (a.scale, ==, b.scale);
+      g_assert_cmpint (a.zero, ==, b.zero);
+      g_assert_cmpmem (y, n, expected, n);
+      g_assert_cmpint (y[n], ==, 77);
+      for (gsize j = 0; j < n; j++) {
+        const double back = (double) a.scale * (y[j] - a.zero);
+        if (!(fabs (back - x[j]) <= a.scale * 1.001)) /* half a step, and half for the zero's */
+          g_error ("quantize: %.9g is %.9g in steps of %.9g", x[j], back, a.scale);
+        if (x[j] == 0)
+          g_assert_cmpint (y[j], ==, a.zero);
+      }
+    }
+  }
+}
+
+static void
+test_quantize_weights (void)
+{
+  float x[MAX_N];
+  for (guint i = 0; i < G_N_ELEMENTS (sizes); i++) {
+    for (Filling filling = 0; filling < N_FILLINGS; filling++) {
+      const gsize n = sizes[i];
+      gint8 expected[MAX_N], y[MAX_N + 1];
+      for (gsize j = 0; j < n; j++)
+        x[j] = filled (filling, j);
+      y[n] = 77;
+      const float b = portable.quantize_weights (expected, x, n),
+                  a = kernels.quantize_weights (y, x, n);
+      g_assert_cmpfloat (a, ==, b);
+      g_assert_cmpmem (y, n, expected, n);
+      g_assert_cmpint (y[n], ==, 77);
+      for (gsize j = 0; j < n; j++) {
+        if (!(fabs ((double) a * y[j] - x[j]) <= a * 0.5001) || y[j] == -128)
+          g_error ("quantize_weights: %.9g is %d steps of %.9g", x[j], y[j], a);
+      }
+    }
+  }
+}
+
+static void
+test_narrowing (void)
+{
+  static const struct {
+    float x;
+    guint16 bf16;
+  } rows[] = {
+    { 1, 0x3f80 },           { -1.00390625f, 0xbf80 },  { 1.01171875f, 0x3f82 },
+    { 1.00390637f, 0x3f81 }, { 3.4028235e38f, 0x7f80 }, { 0x1p-133f, 0x0001 },
+    { -0.f, 0x8000 },        { INFINITY, 0x7f80 },
+  };
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++) {
+    guint16 y;
+    kernels.f32_to_bf16 (&y, &rows[i].x, 1);
+    g_assert_cmphex (y, ==, rows[i].bf16);
+  }
+  float x[MAX_N];
+  guint16 expected[MAX_N], y[MAX_N + 1];
+  for (guint i = 0; i < G_N_ELEMENTS (sizes); i++) {
+    const gsize n = sizes[i];
+    fill (x, n, 10);
+    y[n] = 77;
+    portable.f32_to_bf16 (expected, x, n);
+    kernels.f32_to_bf16 (y, x, n);
+    g_assert_cmpmem (y, n * sizeof *y, expected, n * sizeof *y);
+    g_assert_cmpint (y[n], ==, 77);
+  }
+}
+
+static const int narrow_outputs[] = { 1, 15, 16, 17, 40, 64, 65, 80, 112, 139 },
+                 narrow_inputs[] = { 1, 3, 4, 27, 64, 201, 770 };
+
+/* What a product is given, and what it must leave. Words of x lie @words + 3 apart, rows of y n + 5. */
+typedef struct {
+  ClipGemmNarrow g;
+  float *y, *expected, *bias, *scales;
+  guint32 *x, *w;
+  gint32 *sums;
+  ClipQuant *quant;
+} Narrow;
+
+static Narrow
+narrow_new (int rows, int n, int words, int kind)
+{
+  const int groups = (n + CLIP_GROUP - 1) / CLIP_GROUP;
+  Narrow t = { .y = g_new (float, rows *(n + 5)),
+               .expected = g_new (float, rows *(n + 5)),
+               .bias = g_new (float, n),
+               .scales = g_new (float, n),
+               .x = g_new0 (guint32, rows * (words + 3)),
+               .w = g_new0 (guint32, groups * CLIP_GROUP * words),
+               .sums = g_new0 (gint32, n),
+               .quant = g_new (ClipQuant, rows) };
+  fill (t.bias, n, 1);
+  fill (t.y, rows * (n + 5), 1);
+  for (int c = 0; c < n; c++)
+    t.scales[c] = g_test_rand_double_range (1e-3, 2e-2);
+  memcpy (t.expected, t.y, rows * (n + 5) * sizeof *t.y);
+  const gboolean clamp = kind & 2;
+  t.g = (ClipGemmNarrow){
+    .y = t.y,
+    .y_stride = n + 5,
+    .x = t.x,
+    .x_stride = words + 3,
+    .w = t.w,
+    .w_stride = CLIP_GROUP * words,
+    .next = kind & 8 ? t.w : NULL,
+    .quant = t.quant,
+    .scales = t.scales,
+    .sums = t.sums,
+    .bias = kind & 4 ? t.bias : NULL,
+    .rows = rows,
+    .n = n,
+    .words = words,
+    .add = kind & 1,
+    .low = clamp ? 0 : -INFINITY,
+    .high = clamp ? 6 : INFINITY,
+  };
+  return t;
+}
+
+static void
+narrow_clear (Narrow *t)
+{
+  g_free (t->y);
+  g_free (t->expected);
+  g_free (t->bias);
+  g_free (t->scales);
+  g_free (t->x);
+  g_free (t->w);
+  g_free (t->sums);
+  g_free (t->quant);
+}
+
+/* Whole numbers as far from 0 as they come, or any. */
+static int
+whole (Filling filling, int i, int low, int high)
+{
+  switch (filling) {
+  case EXTREMES:
+    return high;
+  case ALTERNATING:
+    return i & 1 ? low : high;
+  default:
+    return g_test_rand_int_range (low, high + 1);
+  }
+}
+
+/* Exact to the bit, and the portable one against sums of 64 bits. */
+static void
+test_gemm_i8 (void)
+{
+  for (int rows = 1; rows <= 27; rows++) {
+    for (guint o = 0; o < G_N_ELEMENTS (narrow_outputs); o++) {
+      const int n = narrow_outputs[o], kind = rows + 5 * o,
+                k = narrow_inputs[kind % G_N_ELEMENTS (narrow_inputs)], words = (k + 3) / 4;
+      const Filling filling = kind % 3;
+      Narrow t = narrow_new (rows, n, words, kind);
+      guint8 *x = (guint8 *) t.x;
+      gint8 *w = (gint8 *) t.w;
+      for (int r = 0; r < rows; r++) {
+        t.quant[r] = (ClipQuant){ 0.003f * (r + 1), whole (filling, r, 0, 255) };
+        for (int i = 0; i < k; i++)
+          x[r * (words + 3) * 4 + i] = whole (filling, i, 0, 255);
+      }
+      for (int c = 0; c < n; c++) {
+        for (int i = 0; i < k; i++) {
+          const int value = whole (filling, filling == ALTERNATING ? i + c : i, -128, 127);
+          w[(((c / CLIP_GROUP) * words + i / 4) * CLIP_GROUP + c % CLIP_GROUP) * 4 + i % 4] = value;
+          t.sums[c] += value;
+        }
+      }
+      ClipGemmNarrow meaning = t.g;
+      meaning.y = t.expected;
+      clip_gemm_i8_c (&meaning);
+      for (int r = 0; r < rows && rows % 5 == 1; r++) {
+        const int c = r * 7 % n;
+        gint64 sum = 0;
+        for (int i = 0; i < k; i++)
+          sum += (x[r * (words + 3) * 4 + i] - t.quant[r].zero) *
+                 w[(((c / CLIP_GROUP) * words + i / 4) * CLIP_GROUP + c % CLIP_GROUP) * 4 + i % 4];
+        double y = (double) sum * t.quant[r].scale * t.scales[c];
+        y += (t.g.add ? t.y[r * (n + 5) + c] : 0) + (t.g.bias ? t.bias[c] : 0);
+        const float expected = CLAMP (y, t.g.low, t.g.high);
+        check_close (&t.expected[r * (n + 5) + c], &expected, 1, 1e-6f, 1e-6f, "portable gemm_i8");
+      }
+      kernels.gemm_i8 (&t.g);
+      check_close (t.y, t.expected, rows * (n + 5), 0, 0, "gemm_i8");
+      narrow_clear (&t);
+    }
+  }
+}
+
+/* Against sums in double precision of the rounded numbers: what is rounded are sums of two products each. */
+static void
+test_gemm_bf16 (void)
+{
+  if (!kernels.gemm_bf16) {
+    g_test_skip ("floats are multiplied instead");
+    return;
+  }
+  for (int rows = 1; rows <= 27; rows++) {
+    for (guint o = 0; o < G_N_ELEMENTS (narrow_outputs); o++) {
+      const int n = narrow_outputs[o], kind = rows + 5 * o,
+                k = narrow_inputs[kind % G_N_ELEMENTS (narrow_inputs)], words = (k + 1) / 2;
+      const Filling filling = kind % 3;
+      Narrow t = narrow_new (rows, n, words, kind);
+      g_autofree float *x = g_new (float, rows *k), *w = g_new (float, n *k);
+      guint16 *x16 = (guint16 *) t.x, *w16 = (guint16 *) t.w;
+      for (int i = 0; i < rows * k; i++) {
+        const float value = filled (filling, i) * 0.3f;
+        guint16 *narrow = x16 + i / k * (words + 3) * 2 + i % k;
+        portable.f32_to_bf16 (narrow, &value, 1);
+        portable.bf16_to_f32 (x + i, narrow, 1);
+      }
+      for (int i = 0; i < n * k; i++) {
+        const int c = i / k, input = i % k;
+        const float value = filled (NOISE, i) * 0.3f;
+        guint16 *narrow =
+            w16 + (((c / CLIP_GROUP) * words + input / 2) * CLIP_GROUP + c % CLIP_GROUP) * 2 +
+            input % 2;
+        portable.f32_to_bf16 (narrow, &value, 1);
+        portable.bf16_to_f32 (w + i, narrow, 1);
+      }
+      double most = 1;
+      for (int r = 0; r < rows; r++) {
+        for (int c = 0; c < n; c++) {
+          float *y = &t.expected[r * (n + 5) + c];
+          double sum = (t.g.add ? *y : 0) + (t.g.bias ? t.bias[c] : 0), size = 0;
+          for (int i = 0; i < k; i++) {
+            sum += (double) x[r * k + i] * w[c * k + i];
+            size += fabs ((double) x[r * k + i] * w[c * k + i]);
+          }
+          *y = CLAMP (sum, t.g.low, t.g.high);
+          most = MAX (most, size);
+        }
+      }
+      kernels.gemm_bf16 (&t.g);
+      check_close (t.y, t.expected, rows * (n + 5), 0, 1e-6f * most, "gemm_bf16");
+      narrow_clear (&t);
+    }
+  }
+}
+
 /* ------------------------------------------------------------------------------------------- training, convolutional */
 
 /* One kernel after the other on the same numbers, [rows, n] with strides of their own. */
@@ -653,6 +933,11 @@ static const Case cases[] = {
   { "depthwise", test_depthwise },
   { "pack", test_pack },
   { "gemm", test_gemm },
+  { "quantize", test_quantize },
+  { "quantize-weights", test_quantize_weights },
+  { "narrowing", test_narrowing },
+  { "gemm-i8", test_gemm_i8 },
+  { "gemm-bf16", test_gemm_bf16 },
   { "maps", test_maps },
   { "windows", test_windows },
   { "outer", test_outer },

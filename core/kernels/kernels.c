@@ -15,10 +15,11 @@ fill_portable (ClipKernels *kernels)
   clip_kernels_fill_backward (kernels);
   clip_kernels_fill_depthwise (kernels);
   clip_kernels_fill_maps (kernels);
+  clip_kernels_fill_narrow (kernels);
   kernels->pack = clip_pack_c;
   kernels->gemm = NULL;
   kernels->outer = NULL;
-  kernels->peak_f32 = NULL;
+  kernels->peak_f32 = kernels->peak_bf16 = kernels->peak_i8 = NULL;
   kernels->gather = clip_gather_c;
   kernels->resample = clip_resample_c;
 }
@@ -43,9 +44,23 @@ has_avx512 (void)
   return has_avx2 () && __builtin_cpu_supports ("avx512f") && __builtin_cpu_supports ("avx512bw") &&
          __builtin_cpu_supports ("avx512vl") && __builtin_cpu_supports ("avx512dq");
 }
+
+static gboolean
+has_avx512vnni (void)
+{
+  return has_avx512 () && __builtin_cpu_supports ("avx512vnni");
+}
+
+static gboolean
+has_avx512bf16 (void)
+{
+  return has_avx512 () && __builtin_cpu_supports ("avx512bf16");
+}
 #else
 #define has_avx2 always
 #define has_avx512 always
+#define has_avx512vnni always
+#define has_avx512bf16 always
 #endif
 
 #ifndef CLIP_HAVE_AVX2
@@ -54,11 +69,19 @@ has_avx512 (void)
 #ifndef CLIP_HAVE_AVX512
 #define clip_kernels_fill_avx512 NULL
 #endif
+#ifndef CLIP_HAVE_AVX512VNNI
+#define clip_kernels_fill_avx512vnni NULL
+#endif
+#ifndef CLIP_HAVE_AVX512BF16
+#define clip_kernels_fill_avx512bf16 NULL
+#endif
 
 static const Level levels[CLIP_CPU_N] = {
   [CLIP_CPU_C] = { "c", always, fill_portable },
   [CLIP_CPU_AVX2] = { "avx2", has_avx2, clip_kernels_fill_avx2 },
   [CLIP_CPU_AVX512] = { "avx512", has_avx512, clip_kernels_fill_avx512 },
+  [CLIP_CPU_AVX512VNNI] = { "avx512vnni", has_avx512vnni, clip_kernels_fill_avx512vnni },
+  [CLIP_CPU_AVX512BF16] = { "avx512bf16", has_avx512bf16, clip_kernels_fill_avx512bf16 },
 };
 
 const char *

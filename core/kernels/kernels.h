@@ -4,16 +4,24 @@
  * this processor has (and GST_CLIP_CPU does not mask) overwrites what it does better, upwards. No algorithm contains an
  * #ifdef; a test compares every entry of every level with the portable one.
  *
- * GST_CLIP_CPU = c | avx2 | avx512 is the highest level that may be used.
+ * GST_CLIP_CPU = c | avx2 | avx512 | avx512vnni | avx512bf16 is the highest level that may be used.
  */
 #pragma once
 #include <glib.h>
 #include "core/kernels/gemm.h"
+#include "core/kernels/gemm-narrow.h"
 #include "core/kernels/map.h"
 #include "core/kernels/peak.h"
 #include "core/kernels/resize.h"
 
-typedef enum { CLIP_CPU_C, CLIP_CPU_AVX2, CLIP_CPU_AVX512, CLIP_CPU_N } ClipCpuLevel;
+typedef enum {
+  CLIP_CPU_C,
+  CLIP_CPU_AVX2,
+  CLIP_CPU_AVX512,
+  CLIP_CPU_AVX512VNNI,
+  CLIP_CPU_AVX512BF16,
+  CLIP_CPU_N
+} ClipCpuLevel;
 
 #define CLIP_DEPTHWISE_MAX 7 /* largest k */
 
@@ -79,12 +87,18 @@ typedef struct {
   ClipPackFunc pack;
   ClipGemmFunc gemm;
 
+  /* --- the same of narrow numbers: core/kernels/gemm-narrow.h. gemm_bf16 is NULL where floats are to be multiplied */
+  void (*quantize) (guint8 *y, ClipQuant *quant, const float *x, gsize n); /* y[n] of x[n] by clip_quant () */
+  float (*quantize_weights) (gint8 *y, const float *x, gsize n); /* x ≈ scale · y, |y| ≤ 127; returns the scale */
+  void (*f32_to_bf16) (guint16 *y, const float *x, gsize n);               /* to nearest, ties to even */
+  ClipGemmNarrowFunc gemm_i8, gemm_bf16;
+
   /* --- pixels to quads, and one pass of a resize over quads: core/kernels/resize.h */
   ClipGatherFunc gather;
   ClipResampleFunc resample;
 
   /* --- ceilings; NULL: this level has none of its own. core/kernels/peak.h */
-  ClipPeakFunc peak_f32;
+  ClipPeakFunc peak_f32, peak_bf16, peak_i8;
 } ClipKernels;
 
 /* The table for this processor; made once, thread-safe. */
@@ -106,9 +120,12 @@ void clip_kernels_fill_rows (ClipKernels *kernels);
 void clip_kernels_fill_backward (ClipKernels *kernels);
 void clip_kernels_fill_depthwise (ClipKernels *kernels);
 void clip_kernels_fill_maps (ClipKernels *kernels);
+void clip_kernels_fill_narrow (ClipKernels *kernels);
 
 /* Filled by the files of each instruction set. */
 void clip_kernels_fill_avx2 (ClipKernels *kernels);
 void clip_kernels_fill_avx512 (ClipKernels *kernels);
+void clip_kernels_fill_avx512vnni (ClipKernels *kernels);
+void clip_kernels_fill_avx512bf16 (ClipKernels *kernels);
 void clip_kernels_fill_resize_avx2 (ClipKernels *kernels);
 void clip_kernels_fill_resize_avx512 (ClipKernels *kernels);

@@ -31,7 +31,14 @@ time_of (ClipThreads *threads, Spin *work)
 double
 clip_peak (ClipPrecision precision, int threads)
 {
-  Spin work = { clip_kernels ()->peak_f32, FIRST_ROUNDS };
+  const ClipKernels *kernels = clip_kernels ();
+  const ClipPeakFunc functions[] = {
+    [CLIP_PRECISION_AUTO] = kernels->peak_f32,
+    [CLIP_PRECISION_F32] = kernels->peak_f32,
+    [CLIP_PRECISION_BF16] = kernels->peak_bf16,
+    [CLIP_PRECISION_INT8] = kernels->peak_i8,
+  };
+  Spin work = { functions[precision], FIRST_ROUNDS };
   if (!work.function)
     return 0;
   ClipThreads *pool = clip_threads_new (threads);

@@ -9,9 +9,11 @@
 #include "core/kernels/x86/backward.h"
 #include "core/kernels/x86/depthwise.h"
 #include "core/kernels/x86/gemm.h"
+#include "core/kernels/x86/gemm-i8-avx2.h"
 #include "core/kernels/x86/map.h"
 #include "core/kernels/x86/peak.h"
 #include "core/kernels/x86/pack.h"
+#include "core/kernels/x86/quantize.h"
 
 void
 clip_kernels_fill_avx2 (ClipKernels *kernels)
@@ -21,7 +23,9 @@ clip_kernels_fill_avx2 (ClipKernels *kernels)
   fill_backward (kernels);
   fill_depthwise (kernels);
   fill_maps (kernels);
+  fill_quantize (kernels);
   kernels->gemm = gemm;
   kernels->peak_f32 = peak_f32;
+  kernels->gemm_i8 = gemm_i8;
   kernels->pack = pack;
 }

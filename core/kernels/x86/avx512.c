@@ -11,6 +11,7 @@
 #include "core/kernels/x86/gemm.h"
 #include "core/kernels/x86/map.h"
 #include "core/kernels/x86/peak.h"
+#include "core/kernels/x86/quantize.h"
 
 void
 clip_kernels_fill_avx512 (ClipKernels *kernels)
@@ -20,6 +21,7 @@ clip_kernels_fill_avx512 (ClipKernels *kernels)
   fill_backward (kernels);
   fill_depthwise (kernels);
   fill_maps (kernels);
+  fill_quantize (kernels);
   kernels->gemm = gemm;
   kernels->peak_f32 = peak_f32;
 }

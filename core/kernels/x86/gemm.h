@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The product of core/kernels/gemm.h. Included after vector-….h, which says how many rows a tile of 1, 2 … MAX_GROUPS
- * groups has: sums, one vector per group and input, and one broadcast value fill the registers. */
+/* The product of core/kernels/gemm.h; included after vector-….h. */
 #include "core/kernels/gemm.h"
 
 #define GROUP_VECTORS (CLIP_GROUP / LANES)
@@ -44,31 +43,5 @@ tile (const ClipGemm *g, int row, int column, int groups, int rows)
                  MAX (left - v * LANES, 0));
 }
 
-/* Some groups of all rows. */
-#define ROWS(groups, n)                                                                            \
-  case n:                                                                                          \
-    tile (g, row, column, groups, n);                                                              \
-    break;
-#define COLUMNS(groups, most, cases)                                                               \
-  static void columns_##groups (const ClipGemm *g, int column)                                     \
-  {                                                                                                \
-    for (int row = 0; row < g->rows; row += most)                                                  \
-      switch (MIN (most, g->rows - row)) {                                                         \
-        cases                                                                                      \
-      }                                                                                            \
-  }
-GEMM_TILES (COLUMNS, ROWS)
-
-static void
-gemm (const ClipGemm *g)
-{
-  static void (*const columns[]) (const ClipGemm *g, int column) = { GEMM_COLUMNS };
-  int groups = (g->n + CLIP_GROUP - 1) / CLIP_GROUP;
-  for (int column = 0; groups > 0;) {
-    /* not 4 and 1: 3 and 2 */
-    const int n = groups == MAX_GROUPS + 1 ? (groups + 1) / 2 : MIN (groups, MAX_GROUPS);
-    columns[n - 1](g, column);
-    column += n * CLIP_GROUP;
-    groups -= n;
-  }
-}
+#define PRODUCT ClipGemm
+#include "core/kernels/x86/tiles.h"

@@ -178,3 +178,34 @@ v_load_i8 (const gint8 *p)
 {
   return _mm256_cvtepi32_ps (_mm256_cvtepi8_epi32 (_mm_loadl_epi64 ((const __m128i *) p)));
 }
+
+/* The nearest whole numbers, of two equally near ones the even one, plus @zero, cut off at 0 and 255 */
+static inline void
+v_store_u8 (guint8 *p, V x, gint32 zero)
+{
+  const __m256i q = _mm256_add_epi32 (_mm256_cvtps_epi32 (x), _mm256_set1_epi32 (zero));
+  const __m128i words =
+      _mm_packs_epi32 (_mm256_castsi256_si128 (q), _mm256_extracti128_si256 (q, 1));
+  _mm_storel_epi64 ((__m128i *) p, _mm_packus_epi16 (words, words));
+}
+
+/* The nearest whole numbers, of two equally near ones the even one; they are within -128 … 127. */
+static inline void
+v_store_i8 (gint8 *p, V x)
+{
+  const __m256i q = _mm256_cvtps_epi32 (x);
+  const __m128i words =
+      _mm_packs_epi32 (_mm256_castsi256_si128 (q), _mm256_extracti128_si256 (q, 1));
+  _mm_storel_epi64 ((__m128i *) p, _mm_packs_epi16 (words, words));
+}
+
+static inline void
+v_store_bf16 (guint16 *p, V x)
+{
+  const __m256i bits = _mm256_castps_si256 (x);
+  const __m256i even = _mm256_and_si256 (_mm256_srli_epi32 (bits, 16), _mm256_set1_epi32 (1));
+  const __m256i sum = _mm256_add_epi32 (_mm256_add_epi32 (bits, _mm256_set1_epi32 (0x7fff)), even);
+  const __m256i high = _mm256_srli_epi32 (sum, 16);
+  _mm_storeu_si128 ((__m128i *) p, _mm_packus_epi32 (_mm256_castsi256_si128 (high),
+                                                     _mm256_extracti128_si256 (high, 1)));
+}

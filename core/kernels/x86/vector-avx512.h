@@ -180,3 +180,28 @@ v_load_i8 (const gint8 *p)
 {
   return _mm512_cvtepi32_ps (_mm512_cvtepi8_epi32 (_mm_loadu_si128 ((const __m128i *) p)));
 }
+
+/* The nearest whole numbers, of two equally near ones the even one, plus @zero, cut off at 0 and 255 */
+static inline void
+v_store_u8 (guint8 *p, V x, gint32 zero)
+{
+  const __m512i q = _mm512_add_epi32 (_mm512_cvtps_epi32 (x), _mm512_set1_epi32 (zero));
+  const __m512i positive = _mm512_max_epi32 (q, _mm512_setzero_si512 ());
+  _mm_storeu_si128 ((__m128i *) p, _mm512_cvtusepi32_epi8 (positive));
+}
+
+/* The nearest whole numbers, of two equally near ones the even one; they are within -128 … 127. */
+static inline void
+v_store_i8 (gint8 *p, V x)
+{
+  _mm_storeu_si128 ((__m128i *) p, _mm512_cvtepi32_epi8 (_mm512_cvtps_epi32 (x)));
+}
+
+static inline void
+v_store_bf16 (guint16 *p, V x)
+{
+  const __m512i bits = _mm512_castps_si512 (x), high = _mm512_srli_epi32 (bits, 16);
+  const __m512i even = _mm512_and_si512 (high, _mm512_set1_epi32 (1));
+  const __m512i sum = _mm512_add_epi32 (_mm512_add_epi32 (bits, _mm512_set1_epi32 (0x7fff)), even);
+  _mm256_storeu_si256 ((__m256i *) p, _mm512_cvtepi32_epi16 (_mm512_srli_epi32 (sum, 16)));
+}
