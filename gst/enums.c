@@ -18,7 +18,9 @@ DEFINE_ENUM (gst_clip_scoring_get_type, "GstClipScoring",
 
 DEFINE_ENUM (gst_clip_precision_get_type, "GstClipPrecision",
              { CLIP_PRECISION_AUTO, "The fastest that keeps the result", "auto" },
-             { CLIP_PRECISION_F32, "32-bit floating point", "f32" })
+             { CLIP_PRECISION_F32, "32-bit floating point", "f32" },
+             { CLIP_PRECISION_BF16, "Products of 16-bit floating point (bfloat16)", "bf16" },
+             { CLIP_PRECISION_INT8, "Products of 8-bit integers", "int8" })
 
 DEFINE_ENUM (gst_clip_yuv_order_get_type, "GstClipYuvOrder",
              { CLIP_YUV_RESIZE_FIRST, "Resize the planes, then convert (fast)", "resize-first" },

@@ -5,7 +5,9 @@
 
 #include <errno.h>
 #include <glib/gstdio.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 GBytes *
 clip_bytes_map (const char *path, GError **error)
@@ -26,4 +28,13 @@ clip_bytes_map (const char *path, GError **error)
   GBytes *bytes = g_mapped_file_get_bytes (file);
   g_mapped_file_unref (file);
   return bytes;
+}
+
+void
+clip_bytes_forget (const void *data, gsize size)
+{
+  const guintptr page = sysconf (_SC_PAGESIZE), start = ((guintptr) data + page - 1) / page * page,
+                 end = ((guintptr) data + size) / page * page;
+  if (start < end)
+    madvise ((void *) start, end - start, MADV_DONTNEED);
 }

@@ -204,7 +204,19 @@ ClipCheckpoint *
 clip_checkpoint_open (const char *path, GError **error)
 {
   g_autoptr (GBytes) bytes = clip_bytes_map (path, error);
-  return bytes ? clip_checkpoint_parse (bytes, path, error) : NULL;
+  ClipCheckpoint *checkpoint = bytes ? clip_checkpoint_parse (bytes, path, error) : NULL;
+  if (checkpoint)
+    checkpoint->mapped = TRUE;
+  return checkpoint;
+}
+
+void
+clip_checkpoint_forget (const ClipCheckpoint *checkpoint, const void *data, gsize size)
+{
+  gsize all;
+  const guint8 *start = g_bytes_get_data (checkpoint->bytes, &all), *first = data;
+  if (checkpoint->mapped && first >= start && first + size <= start + all)
+    clip_bytes_forget (data, size);
 }
 
 void

@@ -49,6 +49,9 @@ ClipCheckpoint *clip_checkpoint_parse (GBytes *bytes, const char *name, GError *
 void clip_checkpoint_free (ClipCheckpoint *checkpoint);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (ClipCheckpoint, clip_checkpoint_free)
 
+/* Nobody will look at these bytes of a tensor soon: where they are pages of a mapped file, their memory is given back. */
+void clip_checkpoint_forget (const ClipCheckpoint *checkpoint, const void *data, gsize size);
+
 const char *clip_checkpoint_get_name (const ClipCheckpoint *checkpoint);
 const char *clip_checkpoint_get_container (const ClipCheckpoint *checkpoint); /* "safetensors" */
 gsize clip_checkpoint_get_size (const ClipCheckpoint *checkpoint);

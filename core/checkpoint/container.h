@@ -7,6 +7,7 @@ struct _ClipCheckpoint {
   char *name; /* stands for the file in messages */
   const char *container;
   GBytes *bytes;
+  gboolean mapped;       /* @bytes are a file's */
   GStringChunk *strings; /* names, metadata */
   GArray *tensors;       /* of ClipTensor */
   GHashTable *index;     /* name → position in @tensors + 1 */

@@ -243,9 +243,11 @@ ClipTower *
 clip_bert_new (ClipWeights *weights, const ClipConfig *config, GError **error)
 {
   const ClipTextConfig *text = &config->text;
+  const ClipPrecision precision = clip_weights_get_precision (weights);
   Bert *bert = g_new0 (Bert, 1);
   *bert = (Bert){
-    .tower = { text->roberta ? "roberta" : "bert", MAX_BATCH, forward, bert_free },
+    .tower = { text->roberta ? "roberta" : "bert", MAX_BATCH, forward, bert_free,
+               .precision = precision },
     .layers = text->layers,
     .embed_dim = config->embed_dim,
     .head_width = text->width,
@@ -258,6 +260,13 @@ clip_bert_new (ClipWeights *weights, const ClipConfig *config, GError **error)
                FALSE },
   };
   bind (bert, weights, text->vocab_size);
+  if (clip_precision_is_reduced (precision)) {
+    for (int i = 0; i < bert->layers; i++)
+      clip_block_pack (weights, &bert->blocks[i], precision);
+    clip_linear_pack (weights, &bert->dense, precision);
+    for (int i = 0; i < bert->head_layers; i++)
+      clip_linear_pack (weights, &bert->head[i], precision);
+  }
   if (!clip_weights_ok (weights, error)) {
     bert_free (&bert->tower);
     return NULL;

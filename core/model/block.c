@@ -59,13 +59,13 @@ clip_block_pool_bind (ClipWeights *weights, const ClipBlockShape *shape, const c
 }
 
 void
-clip_block_pack (ClipWeights *weights, ClipBlock *block)
+clip_block_pack (ClipWeights *weights, ClipBlock *block, ClipPrecision precision)
 {
   for (int i = 0; i < 3; i++)
-    clip_linear_pack (weights, &block->qkv[i]);
-  clip_linear_pack (weights, &block->out);
-  clip_linear_pack (weights, &block->fc);
-  clip_linear_pack (weights, &block->proj);
+    clip_linear_pack (weights, &block->qkv[i], precision);
+  clip_linear_pack (weights, &block->out, precision);
+  clip_linear_pack (weights, &block->fc, precision);
+  clip_linear_pack (weights, &block->proj, precision);
 }
 
 void

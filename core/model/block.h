@@ -61,4 +61,4 @@ void clip_block_pool (ClipSession *session, const ClipBlockWorkspace *workspace,
                       const float *probe, const ClipSequences *sequences);
 
 /* clip_linear_pack () for all layers of a block. */
-void clip_block_pack (ClipWeights *weights, ClipBlock *block);
+void clip_block_pack (ClipWeights *weights, ClipBlock *block, ClipPrecision precision);

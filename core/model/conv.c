@@ -65,7 +65,7 @@ clip_bind_conv (ClipWeights *weights, int out, int in, int taps, float epsilon, 
   float *w = (float *) layer.weight.data;
   if (w && taps > 1)
     put_channels_innermost (w, out, in / taps, taps);
-  clip_linear_pack (weights, &layer);
+  clip_linear_pack (weights, &layer, CLIP_PRECISION_F32);
   if (layer.packed) { /* nobody reads the rows any more */
     clip_weights_release (weights, w, (gsize) out * in);
     layer.weight.data = NULL;

@@ -391,7 +391,7 @@ clip_efficientnet_new (ClipWeights *weights, const ClipConfig *config, GError **
   net->proj.weight =
       clip_weights_matrix (weights, net->embed_dim, net->features, "visual.head.proj.weight");
   net->proj.bias = clip_weights_vector_optional (weights, net->embed_dim, "visual.head.proj.bias");
-  clip_linear_pack (weights, &net->proj);
+  clip_linear_pack (weights, &net->proj, CLIP_PRECISION_F32);
   if (!clip_weights_ok (weights, error)) {
     net_free (&net->tower);
     return NULL;

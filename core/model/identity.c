@@ -50,10 +50,13 @@ clip_identify (const ClipCheckpoint *checkpoint, const ClipConfig *config, const
 
   g_autoptr (GChecksum) checksum = g_checksum_new (G_CHECKSUM_SHA256);
   for (guint i = 0; i < tensors->len; i++) {
-    g_autofree char *what = clip_tensor_describe (tensors->pdata[i]);
-    update_text (checksum, ((const ClipTensor *) tensors->pdata[i])->name);
+    const ClipTensor *tensor = tensors->pdata[i];
+    g_autofree char *what = clip_tensor_describe (tensor);
+    update_text (checksum, tensor->name);
     update_text (checksum, what);
-    update_samples (checksum, tensors->pdata[i]);
+    update_samples (checksum, tensor);
+    /* A sample brings 64 KiB around it into memory. What of them is needed comes back when it is. */
+    clip_checkpoint_forget (checkpoint, tensor->data, tensor->size);
   }
   /* Integers, floats and enumerations only: there is no padding in it whose value nobody set. */
   G_STATIC_ASSERT (sizeof (ClipConfig) % sizeof (gint32) == 0 &&

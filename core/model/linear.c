@@ -28,6 +28,7 @@ typedef struct {
   int block; /* rows of a block */
   int n_blocks, n_panels;
   ClipLinearOp op;
+  ClipReducedRows reduced; /* x, where layers are reduced */
 } Product;
 
 static int
@@ -91,11 +92,36 @@ clip_matrix_row (const ClipKernels *kernels, float *y, const ClipMatrix *matrix,
   expand_row (kernels, y, matrix, row, 0, matrix->cols);
 }
 
-void
-clip_linear_pack (ClipWeights *weights, ClipLinear *layer)
+/* The weight in bf16, on the heap; FALSE where that is not to be. */
+static gboolean
+round_weight (ClipWeights *weights, ClipMatrix *w)
 {
-  const ClipMatrix *w = &layer->weight;
-  if (!w->data || w->dtype == CLIP_DTYPE_I8 || !clip_kernels ()->gemm)
+  const ClipKernels *kernels = clip_kernels ();
+  guint16 *rounded = (guint16 *) clip_weights_alloc (weights, ((gsize) w->rows * w->cols + 1) / 2);
+  g_autofree float *row = g_new (float, w->cols);
+  for (int r = 0; rounded && r < w->rows; r++) {
+    clip_matrix_row (kernels, row, w, r);
+    kernels->f32_to_bf16 (rounded + (gsize) r * w->cols, row, w->cols);
+  }
+  if (!rounded)
+    return FALSE;
+  clip_weights_forget (weights, w);
+  *w = (ClipMatrix){ CLIP_DTYPE_BF16, w->rows, w->cols, rounded, NULL };
+  return TRUE;
+}
+
+void
+clip_linear_pack (ClipWeights *weights, ClipLinear *layer, ClipPrecision precision)
+{
+  ClipMatrix *w = &layer->weight;
+  if (!w->data)
+    return;
+  if (clip_reduce_pack (weights, &layer->reduced, w, precision)) {
+    clip_weights_forget (weights, w);
+    return;
+  }
+  const gboolean rounded = precision == CLIP_PRECISION_BF16 && round_weight (weights, w);
+  if (w->dtype == CLIP_DTYPE_I8 || !clip_kernels ()->gemm)
     return;
   const gsize in = w->cols, element = clip_dtype_size (w->dtype),
               n = (gsize) pieces (w->rows, CLIP_GROUP) * CLIP_GROUP * in;
@@ -109,6 +135,12 @@ clip_linear_pack (ClipWeights *weights, ClipLinear *layer)
       memcpy (group + c * CLIP_GROUP * element, row + c * element, element);
   }
   layer->packed = packed;
+  if (rounded) {
+    clip_weights_release (weights, (float *) w->data, (w->rows * in + 1) / 2);
+    w->data = NULL;
+  } else {
+    clip_weights_forget (weights, w);
+  }
 }
 
 /* The @k inputs from @from on of the outputs first … first + n - 1, packed: in place, or in @scratch. */
@@ -180,14 +212,18 @@ activate (const ClipKernels *kernels, float *y, gsize y_stride, int rows, int n,
 }
 
 /* Clamping costs the product nothing. */
+static gboolean
+clamps (ClipLinearOp op)
+{
+  return op == CLIP_LINEAR_RELU6 || op == CLIP_LINEAR_RELU || op == CLIP_LINEAR_ADD_RELU;
+}
+
 static void
 part_by_gemm (const ClipKernels *kernels, float *scratch, float *y, gsize y_stride, const float *x,
               gsize x_stride, const ClipLinear *layer, ClipLinearPart part, int rows,
               ClipLinearOp op)
 {
   const gboolean last = part.from + part.k == layer->weight.cols;
-  const gboolean clamps =
-      op == CLIP_LINEAR_RELU6 || op == CLIP_LINEAR_RELU || op == CLIP_LINEAR_ADD_RELU;
   ClipGemm gemm = {
     .y = y,
     .y_stride = y_stride,
@@ -198,13 +234,13 @@ part_by_gemm (const ClipKernels *kernels, float *scratch, float *y, gsize y_stri
     .n = part.n,
     .k = part.k,
     .add = adds (op) || part.from > 0,
-    .low = last && clamps ? 0 : -INFINITY,
+    .low = last && clamps (op) ? 0 : -INFINITY,
     .high = last && op == CLIP_LINEAR_RELU6 ? 6 : INFINITY,
   };
   gemm.w =
       packed_panel (kernels, scratch, &gemm.w_stride, layer, part.first, part.n, part.from, part.k);
   kernels->gemm (&gemm);
-  if (last && !clamps)
+  if (last && !clamps (op))
     activate (kernels, y, y_stride, rows, part.n, op);
 }
 
@@ -223,6 +259,53 @@ part_by_blas (const ClipKernels *kernels, float *scratch, float *y, gsize y_stri
     activate (kernels, y, y_stride, rows, part.n, op);
 }
 
+/* A layer, and which of its panels the product's panel @panel is. */
+static const ClipLinear *
+find_panel (const Product *p, int *panel, float **y)
+{
+  const ClipLinear *layer = p->layers;
+  *y = p->y;
+  for (int n; *panel >= (n = pieces (layer->weight.rows, PANEL)); layer++) {
+    *panel -= n;
+    *y += layer->weight.rows;
+  }
+  return layer;
+}
+
+static void
+multiply_reduced (const Product *p, const ClipLinear *layer, int panel, float *y, int top, int rows)
+{
+  const ClipKernels *kernels = p->session->kernels;
+  const ClipReduced *reduced = &layer->reduced;
+  const int first = panel * PANEL, n = MIN (PANEL, layer->weight.rows - first);
+  const gsize stride = (gsize) reduced->n * CLIP_GROUP;
+  const gboolean i8 = reduced->precision == CLIP_PRECISION_INT8;
+  const guint32 *w = reduced->data + first / CLIP_GROUP * stride;
+  y += top * p->y_stride + first;
+  const ClipGemmNarrow gemm = {
+    .y = y,
+    .y_stride = p->y_stride,
+    .x = p->reduced.data + top * p->reduced.stride,
+    .x_stride = p->reduced.stride,
+    .w = w,
+    .w_stride = stride,
+    .next = first + 2 * PANEL <= layer->weight.rows ? w + PANEL / CLIP_GROUP * stride : NULL,
+    .quant = i8 ? p->reduced.quant + top : NULL,
+    .scales = i8 ? reduced->scales + first : NULL,
+    .sums = i8 ? reduced->sums + first : NULL,
+    .bias = layer->bias ? layer->bias + first : NULL,
+    .rows = rows,
+    .n = n,
+    .words = reduced->n,
+    .add = adds (p->op),
+    .low = clamps (p->op) ? 0 : -INFINITY,
+    .high = p->op == CLIP_LINEAR_RELU6 ? 6 : INFINITY,
+  };
+  (i8 ? kernels->gemm_i8 : kernels->gemm_bf16) (&gemm);
+  if (!clamps (p->op))
+    activate (kernels, y, p->y_stride, rows, n, p->op);
+}
+
 /* One panel of one layer, times one block of rows. */
 static void
 multiply (void *data, int task, int worker)
@@ -231,12 +314,11 @@ multiply (void *data, int task, int worker)
   const ClipKernels *kernels = p->session->kernels;
   const int top = task % p->n_blocks * p->block, rows = MIN (p->block, p->rows - top);
   int panel = task / p->n_blocks;
-
-  float *y = p->y;
-  const ClipLinear *layer = p->layers;
-  for (int n; panel >= (n = pieces (layer->weight.rows, PANEL)); layer++) {
-    panel -= n;
-    y += layer->weight.rows;
+  float *y;
+  const ClipLinear *layer = find_panel (p, &panel, &y);
+  if (layer->reduced.data) {
+    multiply_reduced (p, layer, panel, y, top, rows);
+    return;
   }
   const int in = layer->weight.cols, step = kernels->gemm ? INPUTS : in;
   ClipLinearPart part = { .first = panel * PANEL };
@@ -274,6 +356,9 @@ clip_linear (ClipSession *session, float *y, gsize y_stride, const float *x, gsi
   Product p = { session, y, y_stride, x, x_stride, layers, n, rows, .op = op };
   for (int i = 0; i < n; i++)
     p.n_panels += pieces (layers[i].weight.rows, PANEL);
+  if (layers->reduced.data)
+    p.reduced =
+        clip_reduce_rows (session, &layers->reduced, x, x_stride, rows, layers->weight.cols);
   p.block = block_rows (rows, p.n_panels, layers->weight.cols);
   p.n_blocks = pieces (rows, p.block);
   for (int i = 0; i < n; i++)

@@ -6,15 +6,18 @@
  * become float32 in the order of ClipKernels.gemm is done in the worker's scratch, from where it is read while it is in
  * the second-level cache. How the product is cut depends on its size alone, so its bits do not depend on the number of
  * threads. Where the kernels have no product of their own OpenBLAS does it, panel by panel.
+ *
+ * A layer of reduced precision (reduced.h) is multiplied in int8 or bf16; what goes in and comes out is float32.
  */
 #pragma once
-#include "core/model/session.h"
+#include "core/model/reduced.h"
 
 typedef struct {
   ClipMatrix weight; /* [out, in] */
   const float *bias; /* [out]; NULL: none */
   const void *
       packed; /* [⌈out / 16⌉, in, 16] of the weight's type (core/kernels/gemm.h); NULL: as stored */
+  ClipReduced reduced; /* instead, where products are computed with narrow numbers */
 } ClipLinear;
 
 /* What becomes of p = x · Wᵀ + bias. */
@@ -33,8 +36,10 @@ ClipLinearOp clip_linear_op (ClipActivation activation);
 
 /* Packs the weight while loading, for layers that often see few rows at a time: doing it in every product would take a
  * tenth of the time of one with 50 rows, half of one with 10. Costs as much memory as the weight, which is not
- * read any more where it lies in the file. Nothing happens to an I8 weight, nor where OpenBLAS does the products. */
-void clip_linear_pack (ClipWeights *weights, ClipLinear *layer);
+ * read any more where it lies in the file. Nothing happens to an I8 weight, nor where OpenBLAS does the products.
+ * In int8 and bf16 the layer is reduced; where the processor has no product in bf16, floats are multiplied whose weights
+ * are rounded to it. */
+void clip_linear_pack (ClipWeights *weights, ClipLinear *layer, ClipPrecision precision);
 
 /* Floats of worker scratch that a product with @in inputs needs. */
 gsize clip_linear_scratch (int in);

@@ -203,6 +203,25 @@ add_tokenizer (ClipModel *model, const ClipStored *stored, GError **error)
 
 /* ------------------------------------------------------------------------------------- info */
 
+static const char *const precision_names[] = {
+  [CLIP_PRECISION_AUTO] = "f32",
+  [CLIP_PRECISION_F32] = "f32",
+  [CLIP_PRECISION_BF16] = "bf16",
+  [CLIP_PRECISION_INT8] = "int8",
+};
+
+/* A tower that is computed in another precision than was asked for is nothing to fail for; but it is said. */
+static void
+check_precision (ClipModel *model, const ClipTower *tower, const char *what)
+{
+  const char *asked = precision_names[clip_weights_get_precision (model->weights)],
+             *used = precision_names[tower->precision];
+  if (asked != used)
+    g_ptr_array_add (model->warnings,
+                     g_strdup_printf ("precision %s: the %s tower (%s) is computed in %s", asked,
+                                      what, tower->kind, used));
+}
+
 static void
 fill_info (ClipModel *model, const ClipStored *stored)
 {
@@ -216,7 +235,7 @@ fill_info (ClipModel *model, const ClipStored *stored)
     .id = model->id,
     .container = clip_checkpoint_get_container (checkpoint),
     .naming = clip_weights_get_naming (model->weights),
-    .precision = "f32",
+    .precision = precision_names[model->image->precision],
     .weights = clip_dtype_name (count.dtype),
     .embed_dim = config->embed_dim,
     .pooled_width = model->image->pool ? model->image->pooled_width : config->embed_dim,
@@ -227,9 +246,10 @@ fill_info (ClipModel *model, const ClipStored *stored)
     .logit_bias = config->sigmoid ? config->logit_bias : NAN,
     .image = { model->image->kind, clip_activation_name (config->image.activation),
                config->image.width, config->image.layers, config->image.heads,
-               config->image.patch_size, count.image },
+               config->image.patch_size, count.image, precision_names[model->image->precision] },
     .text = { model->text->kind, clip_activation_name (config->text.activation), config->text.width,
-              config->text.layers, config->text.heads, 0, count.text },
+              config->text.layers, config->text.heads, 0, count.text,
+              precision_names[model->text->precision] },
     .preprocess = config->preprocess,
     .n_parameters = count.all,
     .mapped_bytes = clip_checkpoint_get_size (checkpoint),
@@ -268,18 +288,22 @@ open_checkpoint (const ClipStored *stored, GError **error)
 }
 
 static gboolean
-fill (ClipModel *model, const ClipStored *stored, const char *override, GError **error)
+fill (ClipModel *model, const ClipStored *stored, const char *override, ClipPrecision precision,
+      GError **error)
 {
   ClipCheckpoint *checkpoint = open_checkpoint (stored, error);
   model->weights = checkpoint ? clip_weights_new (checkpoint, error) : NULL;
   if (!model->weights || !read_config (model, stored, override, error))
     return FALSE;
+  clip_weights_set_precision (model->weights, precision);
   model->image = image_towers[model->config.image.kind](model->weights, &model->config, error);
   if (!model->image)
     return FALSE;
   model->text = text_towers[model->config.text.kind](model->weights, &model->config, error);
   if (!model->text || !add_tokenizer (model, stored, error))
     return FALSE;
+  check_precision (model, model->image, "image");
+  check_precision (model, model->text, "text");
   char *unused = clip_weights_describe_unused (model->weights);
   if (unused)
     g_ptr_array_add (model->warnings, unused);
@@ -289,7 +313,8 @@ fill (ClipModel *model, const ClipStored *stored, const char *override, GError *
 
 /* Takes @key. */
 static ClipModel *
-load (const ClipStored *stored, const char *override, char *key, GError **error)
+load (const ClipStored *stored, const char *override, ClipPrecision precision, char *key,
+      GError **error)
 {
   ClipModel *model = g_new0 (ClipModel, 1);
   model->references = 1;
@@ -298,7 +323,7 @@ load (const ClipStored *stored, const char *override, char *key, GError **error)
   model->source = g_strdup (!stored->weights ? "default"
                             : stored->bare   ? stored->weights
                                              : stored->directory);
-  if (fill (model, stored, override, error))
+  if (fill (model, stored, override, precision, error))
     return model;
   free_model (model);
   return NULL;
@@ -319,7 +344,7 @@ append_stamp (GString *key, const char *path)
 }
 
 static char *
-make_key (const ClipStored *stored, const char *override)
+make_key (const ClipStored *stored, const char *override, ClipPrecision precision)
 {
   GString *key = g_string_new (NULL);
   append_stamp (key, stored->weights);
@@ -342,6 +367,7 @@ make_key (const ClipStored *stored, const char *override)
   g_autofree char *canonical = override ? g_canonicalize_filename (override, NULL) : NULL;
   append_stamp (key, canonical);
   g_string_append (key, stored->bare ? "file" : "directory");
+  g_string_append_printf (key, "|%s", precision_names[precision]);
   return g_string_free (key, FALSE);
 }
 
@@ -350,9 +376,11 @@ clip_model_load (const char *name, const ClipModelOptions *options, GError **err
 {
   g_auto (ClipStored) stored = { 0 };
   const char *override = options ? options->config : NULL;
+  const ClipPrecision precision = options ? options->precision : CLIP_PRECISION_AUTO;
+  g_return_val_if_fail (precision <= CLIP_PRECISION_INT8, NULL);
   if (!clip_store_find (&stored, name, error))
     return NULL;
-  g_autofree char *key = make_key (&stored, override);
+  g_autofree char *key = make_key (&stored, override, precision);
 
   g_mutex_lock (&lock);
   if (!models)
@@ -368,7 +396,7 @@ clip_model_load (const char *name, const ClipModelOptions *options, GError **err
   g_hash_table_insert (models, g_strdup (key), NULL);
   g_mutex_unlock (&lock);
 
-  model = load (&stored, override, g_strdup (key), error);
+  model = load (&stored, override, precision, g_strdup (key), error);
 
   g_mutex_lock (&lock);
   if (model)

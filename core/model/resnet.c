@@ -282,10 +282,10 @@ bind_pool (ResNet *net, ClipWeights *weights)
   net->kv_proj[0] = clip_bind_linear (weights, features, features, POOL "k_proj");
   net->kv_proj[1] = clip_bind_linear (weights, features, features, POOL "v_proj");
   net->c_proj = clip_bind_linear (weights, net->embed_dim, features, POOL "c_proj");
-  clip_linear_pack (weights, &net->q_proj);
-  clip_linear_pack (weights, &net->kv_proj[0]);
-  clip_linear_pack (weights, &net->kv_proj[1]);
-  clip_linear_pack (weights, &net->c_proj);
+  clip_linear_pack (weights, &net->q_proj, CLIP_PRECISION_F32);
+  clip_linear_pack (weights, &net->kv_proj[0], CLIP_PRECISION_F32);
+  clip_linear_pack (weights, &net->kv_proj[1], CLIP_PRECISION_F32);
+  clip_linear_pack (weights, &net->c_proj, CLIP_PRECISION_F32);
   need (net, 0, 0,
         MAX (clip_linear_scratch (features),
              clip_attention_scratch (net->tokens, features / net->heads)));

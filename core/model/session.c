@@ -20,6 +20,7 @@ clip_session_free (ClipSession *session)
   clip_threads_free (session->threads);
   clip_arena_clear (&session->arena);
   clip_arena_clear (&session->scratch);
+  clip_arena_clear (&session->reduced);
   clip_model_unref (session->model);
   g_free (session);
 }

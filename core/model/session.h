@@ -15,6 +15,7 @@ struct _ClipSession {
   ClipArena scratch;  /* [threads][scratch_size], one piece per worker: whoever runs a task uses it
                          within it */
   gsize scratch_size; /* floats per worker, a multiple of a cache line */
+  ClipArena reduced;  /* rows of the product in progress as narrow numbers (reduced.h) */
   guint64 operations; /* clip_session_get_operations () */
 };
 

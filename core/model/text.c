@@ -119,9 +119,10 @@ clip_text_new (ClipWeights *weights, const ClipConfig *config, GError **error)
 {
   const ClipTextConfig *c = &config->text;
   const int width = c->width;
+  const ClipPrecision precision = clip_weights_get_precision (weights);
   Text *text = g_new0 (Text, 1);
   *text = (Text){
-    .tower = { "text", MAX_BATCH, forward, text_free },
+    .tower = { "text", MAX_BATCH, forward, text_free, .precision = precision },
     .layers = c->layers,
     .embed_dim = config->embed_dim,
     .context = c->context_length,
@@ -139,6 +140,11 @@ clip_text_new (ClipWeights *weights, const ClipConfig *config, GError **error)
       clip_weights_matrix (weights, text->embed_dim, width, "text_projection");
   if (c->projection_bias)
     text->projection.bias = clip_weights_vector (weights, text->embed_dim, "text_projection.bias");
+  if (clip_precision_is_reduced (precision)) {
+    for (int i = 0; i < text->layers; i++)
+      clip_block_pack (weights, &text->blocks[i], precision);
+    clip_linear_pack (weights, &text->projection, precision);
+  }
   if (!clip_weights_ok (weights, error)) {
     text_free (&text->tower);
     return NULL;

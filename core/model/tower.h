@@ -15,6 +15,7 @@ struct _ClipTower {
   /* Image towers: as forward (), but the P floats that enter the projection; NULL: there is none, P = E. */
   void (*pool) (const ClipTower *tower, ClipSession *session, float *out, const void *in, int batch, int length);
   int pooled_width; /* P; 0 where there is no pool () */
+  ClipPrecision precision; /* of its products; AUTO is F32 */
 };
 
 /* Each takes what it needs from @weights, which must outlive the tower; NULL with @error. */

@@ -38,7 +38,7 @@ typedef struct {
   ClipBlock *blocks;  /* [layers] */
   const float *probe; /* [C]; with CLIP_POOL_MAP */
   ClipBlock map;
-  ClipLinear proj; /* [E, C]; without data where there is none */
+  ClipLinear proj; /* [E, C]; no rows: there is none */
 } Vit;
 
 typedef struct {
@@ -187,7 +187,7 @@ forward (const ClipTower *tower, ClipSession *session, float *out, const void *i
          int length)
 {
   const Vit *vit = (const Vit *) tower;
-  if (!vit->proj.weight.data) {
+  if (!vit->proj.weight.rows) {
     pool (tower, session, out, in, batch, length);
     return;
   }
@@ -209,10 +209,11 @@ clip_vit_new (ClipWeights *weights, const ClipConfig *config, GError **error)
   const ClipImageConfig *image = &config->image;
   const int width = image->width, grid = image->image_size / image->patch_size;
   const int tokens = grid * grid + !image->no_class_token;
+  const ClipPrecision precision = clip_weights_get_precision (weights);
   Vit *vit = g_new0 (Vit, 1);
   *vit = (Vit){
     .tower = { "vit", CLAMP (MAX_TOKENS / tokens, 1, MAX_BATCH), forward, vit_free,
-               image->no_projection ? NULL : pool, image->no_projection ? 0 : width },
+               image->no_projection ? NULL : pool, image->no_projection ? 0 : width, precision },
     .size = image->image_size,
     .patch = image->patch_size,
     .grid = grid,
@@ -242,15 +243,15 @@ clip_vit_new (ClipWeights *weights, const ClipConfig *config, GError **error)
   if (image->pool == CLIP_POOL_MAP) {
     vit->probe = clip_weights_floats (weights, width, "visual.map.probe");
     vit->map = clip_block_pool_bind (weights, &vit->shape, "visual.map");
-    clip_block_pack (weights, &vit->map);
+    clip_block_pack (weights, &vit->map, precision);
   }
   if (!image->no_projection)
     vit->proj.weight = clip_weights_matrix (weights, vit->embed_dim, width, "visual.proj");
-  clip_linear_pack (weights, &vit->conv1);
+  clip_linear_pack (weights, &vit->conv1, precision);
   for (int i = 0; i < vit->layers; i++)
-    clip_block_pack (weights, &vit->blocks[i]);
+    clip_block_pack (weights, &vit->blocks[i], precision);
   if (!image->no_projection)
-    clip_linear_pack (weights, &vit->proj);
+    clip_linear_pack (weights, &vit->proj, precision);
   if (!clip_weights_ok (weights, error)) {
     vit_free (&vit->tower);
     return NULL;

@@ -21,6 +21,7 @@ struct _ClipWeights {
   GHashTable *used; /* of ClipTensor */
   GPtrArray *heap;  /* what was copied or expanded */
   gsize heap_bytes;
+  ClipPrecision precision;
   GError *failure; /* the first */
 };
 
@@ -79,6 +80,18 @@ clip_weights_get_heap_bytes (const ClipWeights *weights)
   return weights->heap_bytes;
 }
 
+ClipPrecision
+clip_weights_get_precision (const ClipWeights *weights)
+{
+  return weights->precision;
+}
+
+void
+clip_weights_set_precision (ClipWeights *weights, ClipPrecision precision)
+{
+  weights->precision = precision;
+}
+
 gboolean
 clip_weights_ok (ClipWeights *weights, GError **error)
 {
@@ -126,6 +139,13 @@ clip_weights_release (ClipWeights *weights, float *data, gsize n)
   const gboolean ours = g_ptr_array_remove_fast (weights->heap, data);
   g_assert (ours);
   weights->heap_bytes -= n * sizeof (float);
+}
+
+void
+clip_weights_forget (ClipWeights *weights, const ClipMatrix *matrix)
+{
+  clip_checkpoint_forget (weights->checkpoint, matrix->data,
+                          (gsize) matrix->rows * matrix->cols * clip_dtype_size (matrix->dtype));
 }
 
 /* @data itself where its address is a multiple of @element. */
@@ -412,6 +432,25 @@ clip_weights_count (const ClipWeights *weights, const char *format)
   }
 }
 
+/* Of a model of reduced precision no more is in memory at a time than a piece of a matrix: what is packed of it is a
+ * quarter of its size, and of a table of embeddings a few rows are read. */
+#define PIECE (1 << 20)
+
+static void
+check_matrix (ClipWeights *weights, const View *view, const ClipMatrix *matrix)
+{
+  const gsize element = clip_dtype_size (matrix->dtype);
+  const gsize step = clip_precision_is_reduced (weights->precision) ? PIECE : view->n;
+  for (gsize i = 0; i < view->n; i += step) {
+    const guint8 *data = (const guint8 *) matrix->data + i * element;
+    const gsize n = MIN (step, view->n - i);
+    if (!check_finite (weights, view->stored.tensor, matrix->dtype, data, view->first + i, n))
+      return;
+    if (step == PIECE)
+      clip_checkpoint_forget (weights->checkpoint, data, n * element);
+  }
+}
+
 ClipMatrix
 clip_weights_matrix (ClipWeights *weights, int rows, int cols, const char *format, ...)
 {
@@ -428,7 +467,7 @@ clip_weights_matrix (ClipWeights *weights, int rows, int cols, const char *forma
     matrix.dtype = view.stored.tensor->dtype;
     matrix.data = align (weights, view.data, view.n * element, element);
     matrix.scales = (const float *) view.scales;
-    check_finite (weights, view.stored.tensor, matrix.dtype, matrix.data, view.first, view.n);
+    check_matrix (weights, &view, &matrix);
   }
   return weights->failure ? (ClipMatrix){ 0 } : matrix;
 }

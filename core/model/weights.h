@@ -32,6 +32,16 @@ const ClipCheckpoint *clip_weights_get_checkpoint (const ClipWeights *weights);
 const char *clip_weights_get_naming (const ClipWeights *weights); /* "openai", "openclip", "huggingface", "clip.cpp" */
 gsize clip_weights_get_heap_bytes (const ClipWeights *weights);
 
+static inline gboolean
+clip_precision_is_reduced (ClipPrecision precision)
+{
+  return precision == CLIP_PRECISION_BF16 || precision == CLIP_PRECISION_INT8;
+}
+
+/* In which precision transformers are to compute with them: AUTO, which is F32, unless it is set. */
+ClipPrecision clip_weights_get_precision (const ClipWeights *weights);
+void clip_weights_set_precision (ClipWeights *weights, ClipPrecision precision);
+
 /* Shape without loading: FALSE if absent. Dimensions in the orientation documented above, trailing ones of 1 beyond. */
 gboolean clip_weights_shape (const ClipWeights *weights, gint64 shape[4], const char *format, ...) G_GNUC_PRINTF (3, 4);
 /* Number of consecutive N = 0, 1, … for which @format (with one %d) is there. */
@@ -48,6 +58,9 @@ const float *clip_weights_vector_optional (ClipWeights *weights, int n, const ch
 float *clip_weights_floats (ClipWeights *weights, gsize n, const char *format, ...) G_GNUC_PRINTF (3, 4);
 /* Aligned zeroed memory that lives as long as the weights. */
 float *clip_weights_alloc (ClipWeights *weights, gsize n);
+/* @matrix has been copied into a better order, and will hardly be read where it lies: its memory is given back where it is a
+ * mapped file's. */
+void clip_weights_forget (ClipWeights *weights, const ClipMatrix *matrix);
 /* Frees @n floats of either before that: what was only needed to make something else of it. */
 void clip_weights_release (ClipWeights *weights, float *data, gsize n);
 

@@ -109,6 +109,7 @@ typedef struct {
   double min, median, p99; /* ms per item, on the clock */
   double cpu;              /* the same of processor time, all threads: the median */
   double operations;       /* per item */
+  double peak;             /* operations per second at most; 0: not known */
 } Timing;
 
 static double
@@ -134,7 +135,7 @@ quantile (const GArray *sorted, double share)
 }
 
 static Timing
-measure (Bench *bench, void (*encode) (Bench *bench, int n), int n)
+measure (Bench *bench, void (*encode) (Bench *bench, int n), int n, double peak)
 {
   g_autoptr (GArray) clock = g_array_new (FALSE, FALSE, sizeof (double));
   g_autoptr (GArray) cpu = g_array_new (FALSE, FALSE, sizeof (double));
@@ -161,7 +162,18 @@ measure (Bench *bench, void (*encode) (Bench *bench, int n), int n)
     .p99 = quantile (clock, 0.99),
     .cpu = quantile (cpu, 0.5),
     .operations = operations / n,
+    .peak = peak,
   };
+}
+
+/* Operations per second at most, in what a tower is computed in. */
+static double
+peak_of (const ClipTowerInfo *tower, int threads)
+{
+  return clip_peak (g_str_equal (tower->precision, "int8")   ? CLIP_PRECISION_INT8
+                    : g_str_equal (tower->precision, "bf16") ? CLIP_PRECISION_BF16
+                                                             : CLIP_PRECISION_F32,
+                    threads);
 }
 
 static double
@@ -173,18 +185,19 @@ gflops (const Timing *timing)
 /* -------------------------------------------------------------------------------------------------------- printing */
 
 static void
-print_table (const ClipModelInfo *info, int threads, double peak, const Timing *timings)
+print_table (const ClipModelInfo *info, int threads, const Timing *timings)
 {
-  printf ("%s, %s, %d thread%s: %.1f GFLOP/s at most\n", info->id, info->precision, threads,
-          threads == 1 ? "" : "s", peak / 1e9);
+  printf ("%s, %d thread%s: images in %s, %.1f GFLOP/s at most, texts in %s, %.1f\n", info->id,
+          threads, threads == 1 ? "" : "s", info->image.precision, timings[0].peak / 1e9,
+          info->text.precision, timings[1].peak / 1e9);
   printf ("%-6s %5s %9s %9s %9s %9s %9s %9s\n", "", "batch", "min ms", "median", "p99", "processor",
           "GFLOP/s", "share");
   for (guint i = 0; i < G_N_ELEMENTS (towers); i++) {
     const Timing *t = &timings[i];
     printf ("%-6s %5d %9.3f %9.3f %9.3f %9.3f %9.1f", towers[i].name, t->batch, t->min, t->median,
             t->p99, t->cpu, gflops (t));
-    if (peak > 0)
-      printf (" %7.0f %%", gflops (t) / peak * 1e11);
+    if (t->peak > 0)
+      printf (" %7.0f %%", gflops (t) / t->peak * 1e11);
     printf ("\n");
   }
 }
@@ -197,8 +210,7 @@ add_number (JsonLine *line, const char *tower, const char *what, double value)
 }
 
 static void
-print_object (const ClipModelInfo *info, int threads, double peak, double load,
-              const Timing *timings)
+print_object (const ClipModelInfo *info, int threads, double load, const Timing *timings)
 {
   g_autoptr (JsonLine) line = json_line_new (FALSE);
   json_line_begin (line, NULL, '{');
@@ -207,7 +219,6 @@ print_object (const ClipModelInfo *info, int threads, double peak, double load,
   json_line_int (line, "threads", threads);
   json_line_int (line, "batch", batch);
   json_line_float (line, "load_ms", load);
-  json_line_float (line, "peak_gflops", peak > 0 ? peak / 1e9 : NAN);
   for (guint i = 0; i < G_N_ELEMENTS (towers); i++) {
     const Timing *t = &timings[i];
     const char *name = towers[i].name;
@@ -217,7 +228,8 @@ print_object (const ClipModelInfo *info, int threads, double peak, double load,
     add_number (line, name, "cpu_ms", t->cpu);
     add_number (line, name, "gflop", t->operations / 1e9);
     add_number (line, name, "gflops", gflops (t));
-    add_number (line, name, "share", peak > 0 ? gflops (t) * 1e9 / peak : NAN);
+    add_number (line, name, "peak_gflops", t->peak > 0 ? t->peak / 1e9 : NAN);
+    add_number (line, name, "share", t->peak > 0 ? gflops (t) * 1e9 / t->peak : NAN);
   }
   json_line_end (line, '}');
   json_line_print (line);
@@ -228,16 +240,17 @@ print_object (const ClipModelInfo *info, int threads, double peak, double load,
 #define N_PLOTTED 6 /* batches 1, 2, 4 … 32 */
 
 static void
-draw (GString *svg, ClipChartFrame *frame, const char *name, const Timing *timings, double peak)
+draw (GString *svg, ClipChartFrame *frame, const char *name, const Timing *timings)
 {
   g_autoptr (GArray) median = g_array_new (FALSE, FALSE, sizeof (ClipChartPoint));
   g_autoptr (GArray) ceiling = g_array_new (FALSE, FALSE, sizeof (ClipChartPoint));
   double high = 0;
   for (int i = 0; i < N_PLOTTED; i++) {
     const ClipChartPoint took = { timings[i].batch, timings[i].median };
-    const ClipChartPoint least = { timings[i].batch, timings[i].operations / peak * 1e3 };
+    const ClipChartPoint least = { timings[i].batch,
+                                   timings[i].operations / timings[i].peak * 1e3 };
     g_array_append_val (median, took);
-    if (peak > 0)
+    if (timings[i].peak > 0)
       g_array_append_val (ceiling, least);
     high = MAX (high, took.y);
   }
@@ -253,7 +266,7 @@ draw (GString *svg, ClipChartFrame *frame, const char *name, const Timing *timin
 }
 
 static gboolean
-write_plot (Bench *bench, double peak)
+write_plot (Bench *bench, const double *peaks)
 {
   g_autoptr (GError) error = NULL;
   GString *svg = clip_chart_begin (1000, 360);
@@ -263,12 +276,12 @@ write_plot (Bench *bench, double peak)
     Timing timings[N_PLOTTED];
     for (int k = 0; k < N_PLOTTED; k++) {
       terminal_progress (towers[i].name, (double) k / N_PLOTTED);
-      timings[k] = measure (bench, towers[i].encode, 1 << k);
+      timings[k] = measure (bench, towers[i].encode, 1 << k, peaks[i]);
     }
     ClipChartFrame frame = {
       .left = 64 + i * 494, .top = 78, .width = 398, .height = 224, .unit = 1
     };
-    draw (svg, &frame, towers[i].name, timings, peak);
+    draw (svg, &frame, towers[i].name, timings);
   }
   terminal_clear ();
   g_autofree char *text = clip_chart_end (svg);
@@ -301,15 +314,15 @@ run (char **arguments, guint n)
   if (bench_init (&bench, model, MAX (batch, plot ? 1 << (N_PLOTTED - 1) : 1), &error)) {
     const ClipModelInfo *info = clip_model_get_info (model);
     const int threads = clip_session_get_threads (bench.session);
-    const double peak = clip_peak (CLIP_PRECISION_F32, threads);
+    const double peaks[] = { peak_of (&info->image, threads), peak_of (&info->text, threads) };
     Timing timings[G_N_ELEMENTS (towers)];
     for (guint i = 0; i < G_N_ELEMENTS (towers); i++)
-      timings[i] = measure (&bench, towers[i].encode, batch);
-    if (plot && !write_plot (&bench, peak))
+      timings[i] = measure (&bench, towers[i].encode, batch, peaks[i]);
+    if (plot && !write_plot (&bench, peaks))
       status = CLI_FAILED;
     if (!only_json)
-      print_table (info, threads, peak, timings);
-    print_object (info, threads, peak, load, timings);
+      print_table (info, threads, timings);
+    print_object (info, threads, load, timings);
   } else {
     terminal_report ("%s", error->message);
     status = CLI_FAILED;

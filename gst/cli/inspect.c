@@ -26,6 +26,7 @@ add_tower (JsonLine *line, const char *name, const ClipTowerInfo *tower)
   if (tower->patch_size > 0)
     json_line_int (line, "patch_size", tower->patch_size);
   json_line_int (line, "parameters", tower->n_parameters);
+  json_line_string (line, "precision", tower->precision);
   json_line_end (line, '}');
 }
 

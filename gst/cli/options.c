@@ -27,7 +27,7 @@ const GOptionEntry model_options[] = {
 
 const GOptionEntry session_options[] = {
   { "precision", 0, 0, G_OPTION_ARG_FILENAME, &chosen.precision_name,
-    "How products are computed: auto (default), f32", "P" },
+    "How transformers multiply: auto (default), f32, bf16, int8", "P" },
   { "threads", 't', 0, G_OPTION_ARG_INT, &chosen.threads,
     "Threads of the encoder (default 0: every processor); the result does not depend on it", "N" },
   { NULL },
@@ -85,7 +85,8 @@ options_choice (const char *option, const char *word, const char *const *names)
 
 /* ---------------------------------------------------------------------------------------------------------- parsing */
 
-static const char *const precisions[] = { "auto", "f32", NULL }; /* in the order of ClipPrecision */
+static const char *const precisions[] = { "auto", "f32", "bf16", "int8",
+                                          NULL }; /* in the order of ClipPrecision */
 
 /* The entry that "--name", "--name=value" or "-n" refers to, or NULL. */
 static const GOptionEntry *

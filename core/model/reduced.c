@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "core/model/reduced.h"
+#include "core/model/linear.h"
+
+#include <string.h>
+
+static int
+round_up (int n, int multiple)
+{
+  return (n + multiple - 1) / multiple * multiple;
+}
+
+/* --------------------------------------------------------------------------------------------------------- weights */
+
+/* A row to its place among those of its group. */
+static void
+scatter (guint32 *data, int row, const guint32 *words, int n)
+{
+  guint32 *y = data + (gsize) (row / CLIP_GROUP) * CLIP_GROUP * n + row % CLIP_GROUP;
+  for (int i = 0; i < n; i++)
+    y[(gsize) i * CLIP_GROUP] = words[i];
+}
+
+static void
+pack_i8 (guint32 *data, float *scales, gint32 *sums, const ClipMatrix *matrix, int n)
+{
+  const int in = matrix->cols;
+  g_autofree float *row = g_new (float, in);
+  g_autofree guint32 *words = g_new0 (guint32, n);
+  gint8 *q = (gint8 *) words;
+  for (int r = 0; r < matrix->rows; r++) {
+    if (matrix->dtype == CLIP_DTYPE_I8) {
+      memcpy (q, (const gint8 *) matrix->data + (gsize) r * in, in);
+      scales[r] = matrix->scales[r];
+    } else {
+      clip_matrix_row (clip_kernels (), row, matrix, r);
+      scales[r] = clip_kernels ()->quantize_weights (q, row, in);
+    }
+    for (int i = 0; i < in; i++)
+      sums[r] += q[i];
+    scatter (data, r, words, n);
+  }
+}
+
+static void
+pack_bf16 (guint32 *data, const ClipMatrix *matrix, int n)
+{
+  g_autofree float *row = g_new (float, matrix->cols);
+  g_autofree guint32 *words = g_new0 (guint32, n);
+  for (int r = 0; r < matrix->rows; r++) {
+    clip_matrix_row (clip_kernels (), row, matrix, r);
+    clip_kernels ()->f32_to_bf16 ((guint16 *) words, row, matrix->cols);
+    scatter (data, r, words, n);
+  }
+}
+
+gboolean
+clip_reduce_pack (ClipWeights *weights, ClipReduced *reduced, const ClipMatrix *matrix,
+                  ClipPrecision precision)
+{
+  const gboolean i8 = precision == CLIP_PRECISION_INT8 && matrix->cols <= CLIP_GEMM_I8_MAX,
+                 bf16 = precision == CLIP_PRECISION_BF16 && clip_kernels ()->gemm_bf16;
+  if (!i8 && !bf16)
+    return FALSE;
+  const int numbers = i8 ? 4 : 2, n = (matrix->cols + numbers - 1) / numbers;
+  guint32 *data =
+      (guint32 *) clip_weights_alloc (weights, (gsize) round_up (matrix->rows, CLIP_GROUP) * n);
+  float *scales = i8 ? clip_weights_alloc (weights, matrix->rows) : NULL;
+  gint32 *sums = i8 ? (gint32 *) clip_weights_alloc (weights, matrix->rows) : NULL;
+  if (!data || (i8 && (!scales || !sums)))
+    return FALSE;
+  if (i8)
+    pack_i8 (data, scales, sums, matrix, n);
+  else
+    pack_bf16 (data, matrix, n);
+  *reduced = (ClipReduced){ precision, n, data, scales, sums };
+  return TRUE;
+}
+
+/* ------------------------------------------------------------------------------------------------------------ rows */
+
+/* Numbers that a task converts: some ten microseconds' worth. */
+#define TASK_SIZE (1 << 16)
+
+typedef struct {
+  const ClipKernels *kernels;
+  ClipPrecision precision;
+  guint32 *y;
+  gsize y_stride;
+  ClipQuant *quant;
+  const float *x;
+  gsize x_stride;
+  int rows, in;
+  int task_rows;
+} Conversion;
+
+static void
+convert_some (void *data, int task, int worker)
+{
+  const Conversion *c = data;
+  const int first = task * c->task_rows, end = MIN (first + c->task_rows, c->rows);
+  const int numbers = c->precision == CLIP_PRECISION_INT8 ? 4 : 2;
+  for (int r = first; r < end; r++) {
+    guint32 *y = c->y + r * c->y_stride;
+    const float *x = c->x + r * c->x_stride;
+    y[(c->in - 1) / numbers] = 0; /* what fills up the last word */
+    if (c->precision == CLIP_PRECISION_INT8)
+      c->kernels->quantize ((guint8 *) y, &c->quant[r], x, c->in);
+    else
+      c->kernels->f32_to_bf16 ((guint16 *) y, x, c->in);
+  }
+}
+
+ClipReducedRows
+clip_reduce_rows (ClipSession *session, const ClipReduced *reduced, const float *x, gsize x_stride,
+                  int rows, int in)
+{
+  /* A cache line between rows: they would share few sets of the cache where the inputs are a large power of two. */
+  const int line = CLIP_ALIGNMENT / sizeof (guint32), stride = round_up (reduced->n, line) + line;
+  const gsize size = (gsize) rows * stride * sizeof (guint32);
+  clip_arena_reserve (&session->reduced, size + CLIP_ALIGNMENT + rows * sizeof (ClipQuant));
+  Conversion c = { .kernels = session->kernels,
+                   .precision = reduced->precision,
+                   .y = clip_arena_take (&session->reduced, size),
+                   .y_stride = stride,
+                   .quant = clip_arena_take (&session->reduced, rows * sizeof (ClipQuant)),
+                   .x = x,
+                   .x_stride = x_stride,
+                   .rows = rows,
+                   .in = in,
+                   .task_rows = MAX (TASK_SIZE / in, 1) };
+  clip_threads_run (session->threads, convert_some, &c, (rows + c.task_rows - 1) / c.task_rows);
+  return (ClipReducedRows){ c.y, stride, c.quant };
+}
