@@ -163,7 +163,14 @@ test_malformed (void)
     { TEXT ("{\"model\":{\"type\":\"WordLevel\",\"vocab\":[]}}"),
       "f: model \"WordLevel\" is not supported, only BPE, WordPiece and Unigram" },
     { TEXT ("{\"model\":{\"type\":\"BPE\"}}"), "f: model has no vocab" },
-    { TEXT ("{\"model\":{\"type\":\"BPE\",\"vocab\":[]}}"), "f: vocab is [], expected an object" },
+    { TEXT ("{\"model\":{\"type\":\"BPE\",\"vocab\":[]}}"),
+      "f: vocab is an array, expected an object of tokens and ids" },
+    { TEXT ("{\"model\":{\"type\":\"BPE\",\"vocab\":{},\"merges\":{}}}"),
+      "f: merges is an object, expected an array" },
+    { TEXT ("{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":1.5}}}"),
+      "f: token \"a\": expected an id below 16777216" },
+    { TEXT ("{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":[]}}}"),
+      "f: token \"a\": expected an id below 16777216" },
     { TEXT ("{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":-1}}}"),
       "f: token \"a\": expected an id below 16777216" },
     { TEXT ("{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":4294967296}}}"),
@@ -338,10 +345,10 @@ test_words (void)
     GRegexCompileFlags flags;
   } cases[] = { { clip_words_openai, OPENAI, G_REGEX_CASELESS }, { clip_words_gpt2, GPT2, 0 } };
   static const char *const pieces[] = {
-    " ",      " ",  "  ", "\n",     "\t",      "\u00A0",     "\u2003", "\u3000", "\xC2\x85", "\u180E",
-    "\x1C", "a",  "B",  "\u00E9", "\u4E2D",  "\u02B0",     "1",      "\u00BD", "\u2167", "\u0661",
-    "!",      "_",  "$",  "\u0301", "\u200D",  "\u0345",     "'",      "'s",     "'S",     "'re",
-    "'LL",    "'d", "'x", "\u017F", "'\u017F", "\U0001F642", "-",
+    " ",    " ",  "  ", "\n",     "\t",      "\u00A0",     "\u2003", "\u3000", "\xC2\x85", "\u180E",
+    "\x1C", "a",  "B",  "\u00E9", "\u4E2D",  "\u02B0",     "1",      "\u00BD", "\u2167",   "\u0661",
+    "!",    "_",  "$",  "\u0301", "\u200D",  "\u0345",     "'",      "'s",     "'S",       "'re",
+    "'LL",  "'d", "'x", "\u017F", "'\u017F", "\U0001F642", "-",
   };
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
     g_autoptr (GRegex) regex = g_regex_new (cases[i].pattern, cases[i].flags, 0, NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* core/base/json: what is JSON, what is not and where, and members that have the wrong type. */
-#include "core/base/json.h"
+#include "core/base/json-reader.h"
 
 #include <string.h>
 
@@ -162,6 +162,124 @@ test_members (void)
   g_assert_true (g_utf8_validate (error->message, -1, NULL));
 }
 
+/* What a walk sees: kinds as letters, texts behind them. */
+static char *
+walk (ClipJsonReader *reader)
+{
+  static const char kinds[] = {
+    [CLIP_JSON_OBJECT] = '{', [CLIP_JSON_ARRAY] = '[',  [CLIP_JSON_CLOSE] = '.',
+    [CLIP_JSON_STRING] = 's', [CLIP_JSON_NUMBER] = 'n', [CLIP_JSON_WORD] = 'w'
+  };
+  GString *seen = g_string_new (NULL);
+  for (ClipJsonToken token; (token = clip_json_next (reader)) != CLIP_JSON_END;) {
+    g_string_append_c (seen, kinds[token]);
+    if (token == CLIP_JSON_STRING) {
+      g_autoptr (GStringChunk) strings = g_string_chunk_new (16);
+      g_autofree char *text = clip_json_dup_string (reader);
+      g_assert_cmpstr (clip_json_keep_string (reader, strings), ==, text);
+      g_string_append_printf (seen, "(%s)", text);
+    } else if (token == CLIP_JSON_NUMBER) {
+      g_string_append_printf (seen, "(%g)", clip_json_read_number (reader));
+    } else if (token == CLIP_JSON_WORD) {
+      g_string_append_printf (seen, "(%.*s)", (int) reader->length, reader->text);
+    }
+  }
+  return g_string_free (seen, FALSE);
+}
+
+static void
+test_reader (void)
+{
+  static const char *const cases[][2] = {
+    { "7", "n(7)" },
+    { " -1.5e+3 ", "n(-1500)" },
+    { "[true,false , null]", "[w(true)w(false)w(null)." },
+    { "{\"a\" : [ ], \"b\":{}}", "{s(a)[.s(b){.." },
+    { "[\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"]", "[s(\"\\/\b\f\n\r\t)." },
+    { "[\"\\u00e9\\ud83d\\ude00x\\u4E2d\"]", "[s(\u00e9\U0001f600x\u4e2d)." },
+    { "[\"[{:,\\\"]\",1]", "[s([{:,\"])n(1)." },
+  };
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    ClipJsonReader reader;
+    g_autoptr (GError) error = NULL;
+    clip_json_read (&reader, cases[i][0], strlen (cases[i][0]), "t", &error);
+    g_assert_no_error (error);
+    ClipJsonReader skipped = reader;
+    g_autofree char *seen = walk (&reader);
+    g_assert_cmpstr (seen, ==, cases[i][1]);
+    clip_json_skip (&skipped);
+    g_assert_cmpint (clip_json_next (&skipped), ==, CLIP_JSON_END);
+  }
+  ClipJsonReader reader;
+  g_autoptr (GError) error = NULL;
+  g_assert_false (clip_json_read (&reader, "[1,]", 4, "t", &error));
+  g_assert_error (error, CLIP_ERROR, CLIP_ERROR_FORMAT);
+}
+
+static void
+test_index (void)
+{
+  static const struct {
+    const char *text;
+    int value; /* -1: none */
+  } cases[] = { { "0", 0 },
+                { "99", 99 },
+                { "100", -1 },
+                { "-0", -1 },
+                { "1.0", -1 },
+                { "1e1", -1 },
+                { "99999999999999999999999999", -1 } };
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    ClipJsonReader reader;
+    int value = -1;
+    g_assert_true (clip_json_read (&reader, cases[i].text, strlen (cases[i].text), "t", NULL));
+    g_assert_cmpint (clip_json_next (&reader), ==, CLIP_JSON_NUMBER);
+    g_assert_cmpint (clip_json_read_index (&reader, 99, &value), ==, cases[i].value >= 0);
+    g_assert_cmpint (value, ==, cases[i].value);
+  }
+}
+
+/* The tree without two members, and what is in those. */
+static void
+test_apart (void)
+{
+  static const char *const names[] = { "v", "m" };
+  static const struct {
+    const char *text, *tree, *v, *m;
+  } cases[] = {
+    { "{\"model\":{\"a\":1,\"v\" : [1,[2]],\"b\":2,\"m\":{\"x\":\"y\"}},\"v\":3}",
+      "{\"model\":{\"a\":1,\"v\":null,\"b\":2,\"m\":null},\"v\":3}", "[n(1)[n(2)..", "{s(x)s(y)." },
+    { "{\"model\":{\"m\":7,\"\\u0076\":\"z\"}}", "{\"model\":{\"m\":null,\"v\":null}}", "s(z)",
+      "n(7)" },
+    { "{\"model\":{\"v\":1,\"v\":2}}", "{\"model\":{\"v\":null}}", "n(2)", NULL },
+    { "{\"model\":{\"v\":1},\"model\":{\"m\":[]}}", "{\"model\":{\"m\":null}}", NULL, "[." },
+    { "{\"model\":{\"v\":1},\"model\":[]}", "{\"model\":[]}", NULL, NULL },
+    { "{\"model\":7,\"x\":{\"model\":{\"v\":1}}}", "{\"model\":7,\"x\":{\"model\":{\"v\":1}}}",
+      NULL, NULL },
+    { "[]", "[]", NULL, NULL },
+  };
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    ClipJsonReader apart[2];
+    g_autoptr (GError) error = NULL;
+    g_autoptr (JsonNode) node = clip_json_parse_apart (cases[i].text, strlen (cases[i].text),
+                                                       "model", names, apart, 2, "t", &error);
+    g_assert_no_error (error);
+    g_autofree char *tree = json_to_string (node, FALSE);
+    g_assert_cmpstr (tree, ==, cases[i].tree);
+    const char *const expected[] = { cases[i].v, cases[i].m };
+    for (int r = 0; r < 2; r++) {
+      g_assert_cmpint (apart[r].p != NULL, ==, expected[r] != NULL);
+      if (!apart[r].p)
+        continue;
+      ClipJsonReader value = apart[r];
+      clip_json_skip (&value);
+      apart[r].end = value.p;
+      g_autofree char *seen = walk (&apart[r]);
+      g_assert_cmpstr (seen, ==, expected[r]);
+    }
+  }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -170,5 +288,8 @@ main (int argc, char **argv)
   g_test_add_func ("/json/rejects", test_rejects);
   g_test_add_func ("/json/depth", test_depth);
   g_test_add_func ("/json/members", test_members);
+  g_test_add_func ("/json/reader", test_reader);
+  g_test_add_func ("/json/reader/index", test_index);
+  g_test_add_func ("/json/apart", test_apart);
   return g_test_run ();
 }

@@ -53,6 +53,8 @@ test_refused (void)
   static const struct {
     const char *text, *message;
   } cases[] = {
+    { UNIGRAM ("{}"), "vocab is an object, expected an array" },
+    { UNIGRAM ("[[\"a\",1,2]]"), "element 0: expected a piece and its score" },
     { UNIGRAM ("[]"), "0 pieces, unk_id is 0" },
     { UNIGRAM ("[\"a\"]"), "element 0: expected a piece and its score" },
     { UNIGRAM ("[[\"a\",\"b\"]]"), "element 0" },

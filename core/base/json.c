@@ -32,7 +32,8 @@ reject (Scan *scan, const char *problem)
 static void
 skip_space (Scan *scan)
 {
-  while (scan->p < scan->end && strchr (" \t\r\n", *scan->p))
+  while (scan->p < scan->end &&
+         (*scan->p == ' ' || *scan->p == '\n' || *scan->p == '\r' || *scan->p == '\t'))
     scan->p++;
 }
 
@@ -214,7 +215,7 @@ scan_text (Scan *scan)
 /* -----------------------------------------------------------------------------------------------------------
  * parse */
 
-static JsonNode *
+static gboolean
 fail_at (const char *text, const char *at, const char *what, const char *problem, GError **error)
 {
   guint line = 1;
@@ -225,12 +226,12 @@ fail_at (const char *text, const char *at, const char *what, const char *problem
       start = p + 1;
     }
   }
-  return clip_fail_null (error, CLIP_ERROR_FORMAT, "%s: line %u, byte %" G_GSIZE_FORMAT ": %s",
-                         what, line, (gsize) (at - start) + 1, problem);
+  return clip_fail (error, CLIP_ERROR_FORMAT, "%s: line %u, byte %" G_GSIZE_FORMAT ": %s", what,
+                    line, (gsize) (at - start) + 1, problem);
 }
 
-JsonNode *
-clip_json_parse (const char *text, gsize length, const char *what, GError **error)
+gboolean
+clip_json_check (const char *text, gsize length, const char *what, GError **error)
 {
   const char *invalid;
   if (length == 0)
@@ -239,9 +240,14 @@ clip_json_parse (const char *text, gsize length, const char *what, GError **erro
     return fail_at (text, invalid, what, *invalid ? "not valid UTF-8" : "a NUL byte", error);
 
   Scan scan = { .p = text, .end = text + length };
-  if (!scan_text (&scan))
-    return fail_at (text, scan.p, what, scan.problem, error);
+  return scan_text (&scan) || fail_at (text, scan.p, what, scan.problem, error);
+}
 
+JsonNode *
+clip_json_parse (const char *text, gsize length, const char *what, GError **error)
+{
+  if (!clip_json_check (text, length, what, error))
+    return NULL;
   g_autoptr (JsonParser) parser = json_parser_new_immutable ();
   g_autoptr (GError) refused = NULL;
   if (length > G_MAXSSIZE || !json_parser_load_from_data (parser, text, (gssize) length, &refused))

@@ -3,6 +3,9 @@
 #include "core/clip.h"
 #include <json-glib/json-glib.h>
 
+/* Whether a text is what clip_json_parse () takes; FALSE with @error. */
+gboolean clip_json_check (const char *text, gsize length, const char *what, GError **error);
+
 /* Parses an untrusted JSON text: refuses invalid UTF-8, NUL bytes and nesting deeper than CLIP_JSON_MAX_DEPTH before
  * json-glib (whose parser recurses) sees it. @what names the text in errors: "DIR/config.json", "FILE: header". */
 #define CLIP_JSON_MAX_DEPTH 64

@@ -47,13 +47,8 @@ static GBytes *
 tokens_in_order (const char *path, GError **error)
 {
   g_autoptr (GBytes) json = clip_bytes_map (path, error);
-  gsize size;
-  const char *text = json ? g_bytes_get_data (json, &size) : NULL;
-  g_autoptr (JsonNode) root = text ? clip_json_parse (text, size, path, error) : NULL;
   g_autoptr (GHashTable) vocabulary =
-      root && JSON_NODE_HOLDS_OBJECT (root)
-          ? clip_tokenizer_vocabulary_from_json (json_node_get_object (root), path, error)
-          : NULL;
+      json ? clip_tokenizer_vocabulary_from_file (json, path, error) : NULL;
   if (!vocabulary)
     return NULL;
   g_autoptr (GList) tokens = g_hash_table_get_keys (vocabulary);

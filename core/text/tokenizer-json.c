@@ -2,7 +2,8 @@
 /*
  * tokenizer.json of Hugging Face's tokenizers → a tokenizer. What is read:
  *
- *   model           BPE over bytes (pre_tokenizer ByteLevel), WordPiece, Unigram (Metaspace, with WhitespaceSplit or without)
+ *   model           BPE over bytes (pre_tokenizer ByteLevel), WordPiece, Unigram (Metaspace, with WhitespaceSplit or without):
+ *                   tokenizer-model.c
  *   normalizer      NFC NFD NFKC NFKD Lowercase StripAccents Strip BertNormalizer, Precompiled, Replace of several spaces by one,
  *                   and sequences of them
  *   post_processor  TemplateProcessing, RobertaProcessing, BertProcessing: the tokens at both ends
@@ -16,39 +17,7 @@
 #include "core/text/normalize.h"
 #include "core/text/tokenizer.h"
 
-#include <math.h>
 #include <string.h>
-
-#define MAX_TOKENS (1 << 24) /* ids beyond are not from any tokenizer */
-
-static gint32
-lookup (GHashTable *vocabulary, const char *token)
-{
-  gpointer id;
-  return token && g_hash_table_lookup_extended (vocabulary, token, NULL, &id) ? GPOINTER_TO_INT (id)
-                                                                              : -1;
-}
-
-GHashTable *
-clip_tokenizer_vocabulary_from_json (JsonObject *object, const char *name, GError **error)
-{
-  g_autoptr (GHashTable) vocabulary = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
-  JsonObjectIter iter;
-  const char *token;
-  JsonNode *node;
-  json_object_iter_init (&iter, object);
-  while (json_object_iter_next (&iter, &token, &node)) {
-    gint64 id = JSON_NODE_HOLDS_VALUE (node) && json_node_get_value_type (node) == G_TYPE_INT64
-                    ? json_node_get_int (node)
-                    : -1;
-    if (id < 0 || id >= MAX_TOKENS)
-      return clip_fail_null (error, CLIP_ERROR_FORMAT,
-                             "%s: token \"%.60s\": expected an id below %d", name, token,
-                             MAX_TOKENS);
-    g_hash_table_insert (vocabulary, g_strdup (token), GINT_TO_POINTER ((int) id));
-  }
-  return g_steal_pointer (&vocabulary);
-}
 
 /* -------------------------------------------------------------------------------------------------- small accessors */
 
@@ -249,157 +218,6 @@ read_pre_tokenizer (ClipTokenizer *tokenizer, JsonObject *object, const char *na
                     "%s: pre_tokenizer \"%s\" is not supported with this model", name, type);
 }
 
-/* ------------------------------------------------------------------------------------------------------------ model */
-
-/* "left right" or ["left", "right"] → @merge, whose strings go to @strings. */
-static gboolean
-read_merge (ClipBpeMerge *merge, JsonNode *node, GStringChunk *strings)
-{
-  if (JSON_NODE_HOLDS_ARRAY (node)) {
-    JsonArray *pair = json_node_get_array (node);
-    for (guint i = 0; i < 2; i++) {
-      JsonNode *side = json_array_get_length (pair) == 2 ? json_array_get_element (pair, i) : NULL;
-      if (!side || !JSON_NODE_HOLDS_VALUE (side) ||
-          json_node_get_value_type (side) != G_TYPE_STRING)
-        return FALSE;
-      *(i == 0 ? &merge->left : &merge->right) = json_node_get_string (side);
-    }
-    return TRUE;
-  }
-  if (!JSON_NODE_HOLDS_VALUE (node) || json_node_get_value_type (node) != G_TYPE_STRING)
-    return FALSE;
-  const char *text = json_node_get_string (node), *space = strchr (text, ' ');
-  if (!space || space == text || !space[1] || strchr (space + 1, ' '))
-    return FALSE;
-  merge->left = g_string_chunk_insert_len (strings, text, space - text);
-  merge->right = space + 1;
-  return TRUE;
-}
-
-static gboolean
-read_bpe (ClipTokenizer *tokenizer, JsonObject *model, GHashTable *vocabulary, const char *name,
-          GError **error)
-{
-  JsonArray *array = NULL;
-  const char *suffix = "", *prefix = "", *unknown = NULL;
-  gboolean fuse = FALSE, byte_fallback = FALSE, ignore_merges = FALSE;
-  if (!clip_json_get_array (model, "merges", &array, name, error) ||
-      !clip_json_get_string (model, "end_of_word_suffix", &suffix, name, error) ||
-      !clip_json_get_string (model, "continuing_subword_prefix", &prefix, name, error) ||
-      !clip_json_get_string (model, "unk_token", &unknown, name, error) ||
-      !clip_json_get_boolean (model, "fuse_unk", &fuse, name, error) ||
-      !clip_json_get_boolean (model, "byte_fallback", &byte_fallback, name, error) ||
-      !clip_json_get_boolean (model, "ignore_merges", &ignore_merges, name, error))
-    return FALSE;
-  if (*prefix || byte_fallback || ignore_merges || (*suffix && !g_str_equal (suffix, "</w>")))
-    return clip_fail (error, CLIP_ERROR_UNSUPPORTED, "%s: BPE with %s is not supported", name,
-                      *prefix         ? "continuing_subword_prefix"
-                      : byte_fallback ? "byte_fallback"
-                      : ignore_merges ? "ignore_merges"
-                                      : "such an end_of_word_suffix");
-
-  guint n = array ? json_array_get_length (array) : 0;
-  g_autofree ClipBpeMerge *merges = g_new0 (ClipBpeMerge, MAX (n, 1));
-  g_autoptr (GStringChunk) strings = g_string_chunk_new (65536);
-  for (guint i = 0; i < n; i++) {
-    merges[i].line = i + 1;
-    if (!read_merge (&merges[i], json_array_get_element (array, i), strings))
-      return clip_fail (error, CLIP_ERROR_FORMAT, "%s: merge %u: expected two symbols", name,
-                        i + 1);
-  }
-  tokenizer->openai = *suffix != '\0';
-  tokenizer->bpe =
-      clip_bpe_new (vocabulary, merges, n, suffix, lookup (vocabulary, unknown), fuse, name, error);
-  return tokenizer->bpe != NULL;
-}
-
-static gboolean
-read_wordpiece (ClipTokenizer *tokenizer, JsonObject *model, GHashTable *vocabulary,
-                const char *name, GError **error)
-{
-  const char *prefix = "##", *unknown = "[UNK]";
-  int max_characters = 100;
-  if (!clip_json_get_string (model, "continuing_subword_prefix", &prefix, name, error) ||
-      !clip_json_get_string (model, "unk_token", &unknown, name, error) ||
-      !clip_json_get_int (model, "max_input_chars_per_word", 1, 1 << 16, &max_characters, name,
-                          error))
-    return FALSE;
-  gint32 id = lookup (vocabulary, unknown);
-  if (id < 0)
-    return clip_fail (error, CLIP_ERROR_FORMAT, "%s: unk_token \"%s\" is not in the vocabulary",
-                      name, unknown);
-  tokenizer->wordpiece = clip_wordpiece_new (vocabulary, prefix, id, (guint) max_characters);
-  return TRUE;
-}
-
-/* [[piece, score], …] → a model and the pieces' ids. */
-static gboolean
-read_unigram (ClipTokenizer *tokenizer, JsonObject *model, GHashTable **vocabulary,
-              const char *name, GError **error)
-{
-  JsonArray *array = NULL;
-  int unknown = -1;
-  gboolean byte_fallback = FALSE;
-  if (!clip_json_get_array (model, "vocab", &array, name, error) ||
-      !clip_json_get_int (model, "unk_id", 0, MAX_TOKENS - 1, &unknown, name, error) ||
-      !clip_json_get_boolean (model, "byte_fallback", &byte_fallback, name, error))
-    return FALSE;
-  if (byte_fallback)
-    return clip_fail (error, CLIP_ERROR_UNSUPPORTED,
-                      "%s: a unigram model with byte_fallback is not supported", name);
-  const guint n = array ? json_array_get_length (array) : 0;
-  if (n > MAX_TOKENS || unknown < 0 || (guint) unknown >= n)
-    return clip_fail (error, CLIP_ERROR_FORMAT,
-                      "%s: vocab has %u pieces, unk_id is %d, expected one of them", name, n,
-                      unknown);
-  g_autofree ClipUnigramPiece *pieces = g_new0 (ClipUnigramPiece, n);
-  *vocabulary = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
-  for (guint i = 0; i < n; i++) {
-    JsonNode *node = json_array_get_element (array, i);
-    JsonArray *pair = JSON_NODE_HOLDS_ARRAY (node) ? json_node_get_array (node) : NULL;
-    JsonNode *piece = pair && json_array_get_length (pair) == 2 ? json_array_get_element (pair, 0)
-                                                                : NULL,
-             *score = piece ? json_array_get_element (pair, 1) : NULL;
-    if (!piece || !JSON_NODE_HOLDS_VALUE (piece) ||
-        json_node_get_value_type (piece) != G_TYPE_STRING || !JSON_NODE_HOLDS_VALUE (score) ||
-        json_node_get_value_type (score) == G_TYPE_STRING)
-      return clip_fail (error, CLIP_ERROR_FORMAT,
-                        "%s: vocab: element %u: expected a piece and its score", name, i);
-    pieces[i] = (ClipUnigramPiece){ json_node_get_string (piece), json_node_get_double (score) };
-    if (!(fabs (pieces[i].score) < 1e9))
-      return clip_fail (error, CLIP_ERROR_FORMAT, "%s: vocab: element %u: score %g", name, i,
-                        pieces[i].score);
-    g_hash_table_insert (*vocabulary, g_strdup (pieces[i].text), GINT_TO_POINTER ((int) i));
-  }
-  tokenizer->unigram = clip_unigram_new (pieces, n, unknown);
-  return TRUE;
-}
-
-static gboolean
-read_model (ClipTokenizer *tokenizer, JsonObject *model, GHashTable **vocabulary, const char *name,
-            GError **error)
-{
-  JsonObject *vocab = NULL;
-  const char *type = type_of (model);
-  /* older files leave out the type of BPE */
-  gboolean bpe = g_str_equal (type, "BPE") || (!*type && json_object_has_member (model, "merges"));
-  if (g_str_equal (type, "Unigram"))
-    return read_unigram (tokenizer, model, vocabulary, name, error);
-  if (!bpe && !g_str_equal (type, "WordPiece"))
-    return clip_fail (error, CLIP_ERROR_UNSUPPORTED,
-                      "%s: model \"%s\" is not supported, only BPE, WordPiece and Unigram", name,
-                      type);
-  if (!clip_json_get_object (model, "vocab", &vocab, name, error))
-    return FALSE;
-  if (!vocab)
-    return clip_fail (error, CLIP_ERROR_FORMAT, "%s: model has no vocab", name);
-  *vocabulary = clip_tokenizer_vocabulary_from_json (vocab, name, error);
-  if (!*vocabulary)
-    return FALSE;
-  return bpe ? read_bpe (tokenizer, model, *vocabulary, name, error)
-             : read_wordpiece (tokenizer, model, *vocabulary, name, error);
-}
-
 /* ------------------------------------------------------------------------------------------------- tokens around */
 
 static gboolean
@@ -414,7 +232,7 @@ read_added_tokens (ClipTokenizer *tokenizer, JsonArray *array, const char *name,
     if (!clip_json_get_string (object, "content", &content, name, error) ||
         !clip_json_get_boolean (object, "lstrip", &left, name, error) ||
         !clip_json_get_boolean (object, "rstrip", &right, name, error) ||
-        !clip_json_get_int (object, "id", 0, MAX_TOKENS - 1, &id, name, error))
+        !clip_json_get_int (object, "id", 0, CLIP_MAX_TOKENS - 1, &id, name, error))
       return FALSE;
     if (!*content || id < 0)
       return clip_fail (error, CLIP_ERROR_FORMAT, "%s: added token %u: expected its content and id",
@@ -439,7 +257,7 @@ read_pair (JsonObject *object, const char *member, gint32 *id, const char *name,
       node && JSON_NODE_HOLDS_VALUE (node) && json_node_get_value_type (node) == G_TYPE_INT64
           ? json_node_get_int (node)
           : -1;
-  if (value < 0 || value >= MAX_TOKENS)
+  if (value < 0 || value >= CLIP_MAX_TOKENS)
     return clip_fail (error, CLIP_ERROR_FORMAT, "%s: post_processor: expected \"%s\": [token, id]",
                       name, member);
   *id = (gint32) value;
@@ -467,7 +285,7 @@ template_token (JsonObject *processor, JsonObject *special, gint32 *id, const ch
   if (*id >= 0)
     return clip_fail (error, CLIP_ERROR_UNSUPPORTED,
                       "%s: post_processor puts several tokens on one side", name);
-  if (value < 0 || value >= MAX_TOKENS)
+  if (value < 0 || value >= CLIP_MAX_TOKENS)
     return clip_fail (error, CLIP_ERROR_FORMAT,
                       "%s: post_processor: special token \"%s\" has no id", name, key);
   *id = (gint32) value;
@@ -514,7 +332,8 @@ read_post_processor (ClipTokenizer *tokenizer, JsonObject *object, const char *n
 /* ------------------------------------------------------------------------------------------------------------- file */
 
 static gboolean
-read_tokenizer (ClipTokenizer *tokenizer, JsonObject *root, const char *name, GError **error)
+read_tokenizer (ClipTokenizer *tokenizer, JsonObject *root, ClipJsonReader lists[CLIP_LIST_N],
+                const char *name, GError **error)
 {
   JsonObject *model = NULL, *normalizer = NULL, *pre_tokenizer = NULL, *post_processor = NULL,
              *padding = NULL;
@@ -527,7 +346,7 @@ read_tokenizer (ClipTokenizer *tokenizer, JsonObject *root, const char *name, GE
                       json_object_get_size (root) > 100
                           ? ", and a vocab.json needs the merges.txt beside it"
                           : "");
-  if (!read_model (tokenizer, model, &vocabulary, name, error) ||
+  if (!clip_tokenizer_read_model (tokenizer, model, lists, &vocabulary, name, error) ||
       !clip_json_get_object (root, "normalizer", &normalizer, name, error) ||
       !visit_sequence (tokenizer, normalizer, "normalizers", add_normalizer, name, error) ||
       !clip_json_get_object (root, "pre_tokenizer", &pre_tokenizer, name, error) ||
@@ -545,8 +364,8 @@ read_tokenizer (ClipTokenizer *tokenizer, JsonObject *root, const char *name, GE
                                            : "BertPreTokenizer");
 
   if (tokenizer->openai && tokenizer->start < 0 && tokenizer->end < 0) { /* no post_processor */
-    tokenizer->start = lookup (vocabulary, CLIP_START);
-    tokenizer->end = lookup (vocabulary, CLIP_END);
+    tokenizer->start = clip_vocabulary_find (vocabulary, CLIP_START);
+    tokenizer->end = clip_vocabulary_find (vocabulary, CLIP_END);
   }
   if (tokenizer->openai && (tokenizer->start < 0 || tokenizer->end < 0))
     return clip_fail (error, CLIP_ERROR_FORMAT, "%s: CLIP's start and end tokens are not in it",
@@ -557,9 +376,12 @@ read_tokenizer (ClipTokenizer *tokenizer, JsonObject *root, const char *name, GE
   while (g_hash_table_iter_next (&iter, NULL, &id))
     tokenizer->vocab_size = MAX (tokenizer->vocab_size, GPOINTER_TO_INT (id) + 1);
 
-  tokenizer->pad = MAX (MAX (lookup (vocabulary, "[PAD]"), lookup (vocabulary, "<pad>")), 0);
+  tokenizer->pad = MAX (
+      MAX (clip_vocabulary_find (vocabulary, "[PAD]"), clip_vocabulary_find (vocabulary, "<pad>")),
+      0);
   return clip_json_get_object (root, "padding", &padding, name, error) &&
-         clip_json_get_int (padding, "pad_id", 0, MAX_TOKENS - 1, &tokenizer->pad, name, error);
+         clip_json_get_int (padding, "pad_id", 0, CLIP_MAX_TOKENS - 1, &tokenizer->pad, name,
+                            error);
 }
 
 ClipTokenizer *
@@ -567,13 +389,15 @@ clip_tokenizer_from_json (GBytes *bytes, const char *name, GError **error)
 {
   gsize size;
   const char *text = g_bytes_get_data (bytes, &size);
-  g_autoptr (JsonNode) root = clip_json_parse (text ? text : "", size, name, error);
+  ClipJsonReader lists[CLIP_LIST_N];
+  g_autoptr (JsonNode) root = clip_json_parse_apart (
+      text ? text : "", size, "model", clip_tokenizer_lists, lists, CLIP_LIST_N, name, error);
   if (!root)
     return NULL;
   if (!JSON_NODE_HOLDS_OBJECT (root))
     return clip_fail_null (error, CLIP_ERROR_FORMAT, "%s: expected an object", name);
   g_autoptr (ClipTokenizer) tokenizer = clip_tokenizer_new ();
-  if (!read_tokenizer (tokenizer, json_node_get_object (root), name, error))
+  if (!read_tokenizer (tokenizer, json_node_get_object (root), lists, name, error))
     return NULL;
   return clip_tokenizer_finish (g_steal_pointer (&tokenizer), name, error);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A tokenizer is a row of steps, filled in by the readers of vocabulary files (vocabulary.c, tokenizer-json.c). */
 #pragma once
-#include "core/base/json.h"
+#include "core/base/json-reader.h"
 #include "core/text/bpe.h"
 #include "core/text/charsmap.h"
 #include "core/text/normalize.h"
@@ -78,7 +78,28 @@ clip_normalize_lower_each (const char *text); /* clip_normalize_lower () without
 /* Checks and completes. Takes @tokenizer; NULL with @error where something does not fit ("NAME: …"). */
 ClipTokenizer *clip_tokenizer_finish (ClipTokenizer *tokenizer, const char *name, GError **error);
 
-/* tokenizer-json.c: { token: id } as a hash of char * → GINT_TO_POINTER (id); the file of that name. */
-GHashTable *clip_tokenizer_vocabulary_from_json (JsonObject *object, const char *name,
+#define CLIP_MAX_TOKENS (1 << 24) /* ids beyond are not from any tokenizer */
+
+/* The id of @token in a hash of char * → GINT_TO_POINTER (id); -1: it is not there, or NULL. */
+static inline gint32
+clip_vocabulary_find (GHashTable *vocabulary, const char *token)
+{
+  gpointer id;
+  return token && g_hash_table_lookup_extended (vocabulary, token, NULL, &id) ? GPOINTER_TO_INT (id)
+                                                                              : -1;
+}
+
+/* tokenizer-model.c: { token: id }, in front of which @reader is, as such a hash; the same of a whole file. */
+GHashTable *clip_tokenizer_vocabulary_from_json (ClipJsonReader *reader, const char *name,
                                                  GError **error);
+GHashTable *clip_tokenizer_vocabulary_from_file (GBytes *bytes, const char *name, GError **error);
+/* The model of a tokenizer.json, and what is apart from it: readers in front of the values of these members. *vocabulary: of a
+ * unigram model only what may have a meaning beyond that of a piece ("<pad>"). */
+enum { CLIP_LIST_VOCAB, CLIP_LIST_MERGES, CLIP_LIST_N };
+extern const char *const clip_tokenizer_lists[CLIP_LIST_N];
+gboolean clip_tokenizer_read_model (ClipTokenizer *tokenizer, JsonObject *model,
+                                    ClipJsonReader lists[CLIP_LIST_N], GHashTable **vocabulary,
+                                    const char *name, GError **error);
+
+/* tokenizer-json.c */
 ClipTokenizer *clip_tokenizer_from_json (GBytes *bytes, const char *name, GError **error);

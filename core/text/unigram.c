@@ -15,23 +15,18 @@
 #define UNKNOWN_PENALTY 10.0
 
 typedef struct {
-  char *text;
-  gsize length;
-  gint32 id;
+  const char *text;
   double score;
+  guint32 length;
+  gint32 id;
 } Piece;
 
 struct _ClipUnigram {
+  GStringChunk *texts;
   GArray *pieces; /* of Piece, by their bytes */
   gint32 unknown;
   double unknown_score;
 };
-
-static void
-clear_piece (gpointer piece)
-{
-  g_free (((Piece *) piece)->text);
-}
 
 /* Of pieces that occur twice the last one comes first. */
 static int
@@ -48,11 +43,12 @@ clip_unigram_new (const ClipUnigramPiece *pieces, guint n, gint32 unknown)
   ClipUnigram *unigram = g_new0 (ClipUnigram, 1);
   unigram->unknown = unknown;
   unigram->pieces = g_array_sized_new (FALSE, FALSE, sizeof (Piece), n);
-  g_array_set_clear_func (unigram->pieces, clear_piece);
+  unigram->texts = g_string_chunk_new (65536);
   double worst = INFINITY;
   for (guint i = 0; i < n; i++) {
-    const Piece piece = { g_strdup (pieces[i].text), strlen (pieces[i].text), (gint32) i,
-                          pieces[i].score };
+    const gsize length = strlen (pieces[i].text);
+    const Piece piece = { g_string_chunk_insert_len (unigram->texts, pieces[i].text, length),
+                          pieces[i].score, (guint32) length, (gint32) i };
     g_array_append_val (unigram->pieces, piece);
     worst = MIN (worst, piece.score);
   }
@@ -65,6 +61,7 @@ void
 clip_unigram_free (ClipUnigram *unigram)
 {
   g_array_unref (unigram->pieces);
+  g_string_chunk_free (unigram->texts);
   g_free (unigram);
 }
 

@@ -53,13 +53,6 @@ inflate (GBytes *bytes, const char *name, GError **error)
 
 /* ---------------------------------------------------------------------------------------------------------- merges */
 
-static gint32
-lookup (GHashTable *vocabulary, const char *token)
-{
-  gpointer id;
-  return g_hash_table_lookup_extended (vocabulary, token, NULL, &id) ? GPOINTER_TO_INT (id) : -1;
-}
-
 /* "left right" of each line but the first, a header, cut in place; blank lines are skipped. */
 static GArray *
 parse_merges (char **lines, const char *name, GError **error)
@@ -142,22 +135,22 @@ from_merges (GHashTable *vocabulary, const GArray *merges, const char *name, GEr
   tokenizer->openai = tokenizer->lower = has_suffix (vocabulary);
   const char *start = tokenizer->openai ? CLIP_START : "<s>",
              *end = tokenizer->openai ? CLIP_END : "</s>";
-  tokenizer->start = lookup (vocabulary, start);
-  tokenizer->end = lookup (vocabulary, end);
+  tokenizer->start = clip_vocabulary_find (vocabulary, start);
+  tokenizer->end = clip_vocabulary_find (vocabulary, end);
   if (tokenizer->start < 0 || tokenizer->end < 0)
     return clip_fail_null (error, CLIP_ERROR_FORMAT, "%s: %s is not in the vocabulary", name,
                            tokenizer->start < 0 ? start : end);
   clip_tokenizer_add_token (tokenizer, start, tokenizer->start);
   clip_tokenizer_add_token (tokenizer, end, tokenizer->end);
   for (guint i = 0; i < G_N_ELEMENTS (roberta) && !tokenizer->openai; i++) {
-    const gint32 id = lookup (vocabulary, roberta[i]);
+    const gint32 id = clip_vocabulary_find (vocabulary, roberta[i]);
     if (id >= 0)
       clip_tokenizer_add_token (tokenizer, roberta[i], id)->strip_left = i == 0;
   }
   tokenizer->vocab_size = vocabulary_size (vocabulary);
-  tokenizer->pad = MAX (lookup (vocabulary, "<pad>"), 0);
+  tokenizer->pad = MAX (clip_vocabulary_find (vocabulary, "<pad>"), 0);
 
-  gint32 unknown = lookup (vocabulary, "<unk>");
+  gint32 unknown = clip_vocabulary_find (vocabulary, "<unk>");
   tokenizer->bpe = clip_bpe_new (vocabulary, (const ClipBpeMerge *) merges->data, merges->len,
                                  tokenizer->openai ? "</w>" : "",
                                  unknown >= 0 ? unknown : tokenizer->end, FALSE, name, error);
@@ -176,27 +169,12 @@ parse_clip_merges (char **lines, const char *name, GError **error)
   return from_merges (vocabulary, merges, name, error);
 }
 
-/* { token: id } */
-static GHashTable *
-parse_vocab_json (GBytes *bytes, const char *name, GError **error)
-{
-  gsize size;
-  const char *text = g_bytes_get_data (bytes, &size);
-  g_autoptr (JsonNode) root = clip_json_parse (text ? text : "", size, name, error);
-  if (!root)
-    return NULL;
-  if (!JSON_NODE_HOLDS_OBJECT (root))
-    return clip_fail_null (error, CLIP_ERROR_FORMAT, "%s: expected an object of tokens and ids",
-                           name);
-  return clip_tokenizer_vocabulary_from_json (json_node_get_object (root), name, error);
-}
-
 static ClipTokenizer *
 load_merges_and_vocab (const char *merges_path, const char *vocab_path, GError **error)
 {
   g_autoptr (GBytes) vocab_bytes = clip_bytes_map (vocab_path, error);
   g_autoptr (GHashTable) vocabulary =
-      vocab_bytes ? parse_vocab_json (vocab_bytes, vocab_path, error) : NULL;
+      vocab_bytes ? clip_tokenizer_vocabulary_from_file (vocab_bytes, vocab_path, error) : NULL;
   g_autoptr (GBytes) merges_bytes = vocabulary ? clip_bytes_map (merges_path, error) : NULL;
   g_auto (GStrv) lines =
       merges_bytes ? clip_lines_split (merges_bytes, merges_path, CLIP_ERROR_FORMAT, error) : NULL;
@@ -224,7 +202,7 @@ parse_pieces (char **lines, const BertOptions *options, const char *name, GError
     g_hash_table_insert (vocabulary, g_strdup (lines[i]), GINT_TO_POINTER (i));
   }
   for (guint i = 0; i < G_N_ELEMENTS (special); i++) {
-    gint32 id = lookup (vocabulary, special[i]);
+    gint32 id = clip_vocabulary_find (vocabulary, special[i]);
     if (id >= 0)
       clip_tokenizer_add_token (tokenizer, special[i], id);
     else if (i > 0 && i < 4)
@@ -233,12 +211,13 @@ parse_pieces (char **lines, const BertOptions *options, const char *name, GError
                              special[i]);
   }
   tokenizer->vocab_size = (int) n;
-  tokenizer->pad = MAX (lookup (vocabulary, "[PAD]"), 0);
-  tokenizer->start = lookup (vocabulary, "[CLS]");
-  tokenizer->end = lookup (vocabulary, "[SEP]");
+  tokenizer->pad = MAX (clip_vocabulary_find (vocabulary, "[PAD]"), 0);
+  tokenizer->start = clip_vocabulary_find (vocabulary, "[CLS]");
+  tokenizer->end = clip_vocabulary_find (vocabulary, "[SEP]");
   clip_tokenizer_add_bert_normalizers (tokenizer, TRUE, options->ideographs, options->strip_accents,
                                        options->lower);
-  tokenizer->wordpiece = clip_wordpiece_new (vocabulary, "##", lookup (vocabulary, "[UNK]"), 100);
+  tokenizer->wordpiece =
+      clip_wordpiece_new (vocabulary, "##", clip_vocabulary_find (vocabulary, "[UNK]"), 100);
   return clip_tokenizer_finish (g_steal_pointer (&tokenizer), name, error);
 }
 

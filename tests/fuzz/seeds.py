@@ -24,6 +24,7 @@ def seed(target, name, data):
 
 seed("json", "values", r'{"a": 1, "b": [1, 2.5e3, null, true, "\u00e9\ud83d\ude00"]}')
 seed("json", "nested", '{"a": {"b": {"a": [[[[{}]]]]}}}')
+seed("json", "apart", '{"a": {"x": 1, "b" : [1, ["\\ud83d\\ude00"]], "\\u0063":{"b": 7}, "b": []}, "b": 2}')
 seed("json", "duplicate", '{"a": "x", "a": "y"}')
 seed("json", "deep", "[" * 100)
 seed("json", "surrogate", r'{"a": "\ud800"}')
@@ -297,6 +298,8 @@ tokenizer("bpe.json", json.dumps(BPE))
 tokenizer("bpe-pairs.json", json.dumps({**BPE, "model": {**BPE["model"], "merges": [["l", "o"], ["lo", "w</w>"]]}}))
 tokenizer("wordpiece.json", json.dumps(WORDPIECE))
 tokenizer("unigram.json", open(os.path.join(HERE, "../golden/text/unigram-t5.json")).read())
+tokenizer("unigram-xlm.json", open(os.path.join(HERE, "../golden/text/xlm.json")).read(), "\u0642\u0637\u0629  <mask> \u732b</s>")
+tokenizer("roberta.json", open(os.path.join(HERE, "../golden/text/roberta.json")).read(), "\u0642\u0637\u0629  <mask> \u732b</s>")
 tokenizer("unigram-table.json", json.dumps({"model": {"type": "Unigram", "unk_id": 0, "vocab": [["u", -3], ["\u2581a", -1]]},
                                             "normalizer": {"type": "Precompiled", "precompiled_charsmap": "BAAAAP////8A"},
                                             "pre_tokenizer": {"type": "Metaspace"}}))
@@ -358,6 +361,9 @@ RESNET_OPEN = {"model_cfg": {"embed_dim": 8, "vision_cfg": {"image_size": 64, "l
 config("huggingface", (HUGGINGFACE, HF), (PREPROCESSOR, PRE))
 config("openclip", (OPENCLIP, OPEN))
 config("openclip-lite", (OPENCLIP | LITE, LITE_OPEN))
+config("openclip-roberta", (OPENCLIP | LITE, {"model_cfg": {"text_cfg": {
+    "hf_model_name": "xlm-roberta-base", "hf_proj_type": "mlp", "hf_pooler_type": "cls_pooler", "context_length": 5, "heads": 2,
+    "tokenizer_kwargs": {"clean": "canonicalize"}, "hf_model_config": {"model_type": "roberta", "pad_token_id": 2}}}}))
 config("openclip-resnet", (OPENCLIP | RESNET, RESNET_OPEN))
 config("layers", (OPENCLIP | RESNET, {"model_cfg": {"vision_cfg": {"layers": [1, -1, 1e300, []]}}}))
 config("override", (OPENCLIP, OPEN), (OVERRIDE, {"model_cfg": {"quick_gelu": False, "vision_cfg": {"heads": 4}}}))
