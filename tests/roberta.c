@@ -6,6 +6,7 @@
 #include "core/model/convert.h"
 #include "core/model/tower.h"
 #include "tests/golden-tokens.h"
+#include "tests/training.h"
 
 #define TOLERANCE 2e-5 /* max |a - b| / max |b|: float32 against float64 */
 
@@ -210,6 +211,99 @@ test_given_tower (void)
     g_test_skip ("GST_CLIP_ROBERTA names no file");
 }
 
+/* ------------------------------------------------------------------------------------------------------------- training */
+
+/* The trunk alone, under the names that Hugging Face gives it, with a thing that CLIP has no use for. */
+static char *
+write_bare (const char *whole)
+{
+  char *directory = temporary_path ("bare");
+  g_autofree char *from = g_build_filename (whole, "open_clip_model.safetensors", NULL),
+                  *path = g_build_filename (directory, "model.safetensors", NULL);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (ClipCheckpoint) model = clip_checkpoint_open (from, &error);
+  g_assert_no_error (error);
+  g_autoptr (GArray) tensors = g_array_new (FALSE, FALSE, sizeof (ClipTensor));
+  g_autoptr (GStringChunk) names = g_string_chunk_new (4096);
+  for (guint i = 0; i < clip_checkpoint_get_n_tensors (model); i++) {
+    ClipTensor tensor = *clip_checkpoint_get_tensor (model, i);
+    if (!g_str_has_prefix (tensor.name, "text.transformer."))
+      continue;
+    g_autofree char *name =
+        g_strconcat ("roberta.", tensor.name + strlen ("text.transformer."), NULL);
+    tensor.name = g_string_chunk_insert (names, name);
+    g_array_append_val (tensors, tensor);
+  }
+  static const float bias[2];
+  const ClipTensor other = { "lm_head.bias", CLIP_DTYPE_F32, 1, { 2 }, bias, sizeof bias };
+  g_array_append_val (tensors, other);
+  g_mkdir (directory, 0700);
+  clip_safetensors_write (path, (const ClipTensor *) (void *) tensors->data, tensors->len, NULL,
+                          &error);
+  g_assert_no_error (error);
+  copy_vocabulary (directory, "xlm.json");
+  return directory;
+}
+
+/* The whole model, and its two towers with new projections, learn; what is saved is such a model again. */
+static void
+test_training (void)
+{
+  g_autofree char *path = tiny_path ();
+  const Variant variant = { path, "mean_pooler", "mlp", 24, 2 };
+  g_autofree char *directory = write_model (&variant, "xlm.json"), *bare = write_bare (directory);
+  g_autofree char *whole = g_strdup_printf ("init={\"model\": \"%s\"}", directory),
+                  *towers =
+                      g_strdup_printf ("init={\"image\": \"default\", \"text\": \"%s\"}", bare);
+  const struct {
+    const char *init, *freeze, *rate;
+    int steps;
+    double most; /* of the first loss is left */
+  } cases[] = { { whole, "freeze={}", "optimizer.rate=0.003", 300, 0.5 },
+                { towers, "freeze={\"image\": \"all\"}", "optimizer.rate=0.0003", 5, 1.2 } };
+  training_write_data ();
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    const char *changes[] = { "model=null",  "tokenizer=null", cases[i].init, cases[i].freeze,
+                              cases[i].rate, "steps=400",      NULL };
+    g_autoptr (GError) error = NULL;
+    g_auto (Training) training = { 0 };
+    g_autoptr (ClipTrainer) trainer = training_new (&training, changes);
+    ClipStep first, last;
+    clip_trainer_step (trainer, &first, &error);
+    for (int step = 1; step < cases[i].steps; step++)
+      clip_trainer_step (trainer, &last, &error);
+    g_assert_no_error (error);
+    g_test_message ("loss %g → %g", first.loss, last.loss);
+    g_assert_cmpfloat (last.loss, <, cases[i].most * first.loss);
+
+    g_autofree char *saved = g_build_filename (training.settings->output, "m.safetensors", NULL);
+    clip_trainer_write_model (trainer, saved, &error);
+    g_assert_no_error (error);
+    g_autoptr (ClipModel) model = load (saved);
+    const ClipTokenizer *tokenizer = clip_model_get_tokenizer (model, NULL);
+    g_autoptr (GArray) clean = clip_tokenizer_encode (tokenizer, "a cat");
+    g_autofree char *ids = describe_ids ((const gint32 *) (void *) clean->data, clean->len);
+    assert_tokens (tokenizer, " a&nbsp;cat", ids, 0);
+    g_assert_cmpint (clip_model_get_config (model)->text.clean, ==, CLIP_CLEAN_WHITESPACE);
+    training_remove_output (&training);
+  }
+}
+
+static void
+test_not_trained (void)
+{
+  g_autofree char *path = tiny_path ();
+  const Variant variant = { path, "cls_pooler", "linear", 24, 2 };
+  g_autofree char *directory = write_model (&variant, "xlm.json"),
+                  *init = g_strdup_printf ("init={\"model\": \"%s\"}", directory);
+  const char *changes[] = { "model=null", "tokenizer=null", init, NULL };
+  g_autoptr (GError) error = NULL;
+  g_auto (Training) training = { 0 };
+  training_write_data ();
+  ClipTrainer *trainer = training_try (&training, changes, &error);
+  check_error ("cls_pooler", trainer, error, CLIP_ERROR_UNSUPPORTED, "pools by its first token");
+}
+
 /* ------------------------------------------------------------------------------------------------------------- together */
 
 /* OpenCLIP cleans texts as OpenAI did before a Hugging Face tokenizer sees them; labels stay what they were. */
@@ -276,6 +370,8 @@ main (int argc, char **argv)
   g_test_add_func ("/roberta/given-vocabulary", test_given_vocabulary);
   g_test_add_func ("/roberta/towers", test_towers);
   g_test_add_func ("/roberta/given-tower", test_given_tower);
+  g_test_add_func ("/roberta/training", test_training);
+  g_test_add_func ("/roberta/not-trained", test_not_trained);
   g_test_add_func ("/roberta/labels", test_labels);
   return g_test_run ();
 }

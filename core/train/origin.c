@@ -225,6 +225,11 @@ static const struct {
     "text.transformer.",
     { "pooler.", "cls." },
     CLIP_TAKE_TEXT },
+  { "roberta.embeddings.word_embeddings.weight",
+    "roberta.",
+    "text.transformer.",
+    { "pooler.", "lm_head." },
+    CLIP_TAKE_TEXT },
 };
 
 /* @bare under OpenCLIP's names, or NULL where it is none of these. */
@@ -327,7 +332,8 @@ begin_with_towers (ClipOrigin *origin, const ClipSettings *settings, GPtrArray *
   if (!open_tower (&image, settings->init_image, CLIP_TAKE_IMAGE, error) ||
       !open_tower (&text, settings->init_text, CLIP_TAKE_TEXT, error))
     return FALSE;
-  if (!origin->tokenizer && text.vocabulary) {
+  const gboolean own = !origin->tokenizer && text.vocabulary;
+  if (own) {
     origin->vocabulary = g_bytes_ref (text.vocabulary);
     origin->tokenizer = clip_tokenizer_parse (text.vocabulary, settings->init_text, error);
     if (!origin->tokenizer)
@@ -347,6 +353,8 @@ begin_with_towers (ClipOrigin *origin, const ClipSettings *settings, GPtrArray *
   }
   if (text.known)
     config->text = text.config.text;
+  if (own)
+    clip_tokenizer_adapt (origin->tokenizer, config->text.clean, config->text.no_end_token);
   if (!image.known || !text.known)
     for (guint i = 0; i < assumed->len; i++)
       g_ptr_array_add (warnings,
