@@ -16,44 +16,33 @@
  * gst-launch-1.0 -m filesrc location=street.mp4 ! decodebin ! videoconvert ! clipclassify labels="a car;a person walking;an empty road" ! fakesink
  * ]| Prints a message whenever the label of the scene changes.
  * |[
- * gst-launch-1.0 -m v4l2src ! videoconvert ! clipclassify labels="a person" background="an empty room;a chair" scoring=independent interval=5 ! videoconvert ! autovideosink
- * ]| Looks at every fifth frame of a camera for a person.
+ * gst-launch-1.0 -m v4l2src ! videoconvert ! clipclassify labels="a person" background="an empty room;a chair" scoring=independent max-rate=5/1 ! videoconvert ! autovideosink
+ * ]| Looks for a person five times a second, while the camera's picture is shown without waiting.
  *
  * Since: 0.1
  */
 /*
- * frame → pixels [3, R, R] → feature [E] → labels → metas on the same buffer, every interval-th
- * frame; the frames between carry the last result on.
+ * frame → ClipObserver, which chooses and classifies → labels → metas on the same buffer, those of
+ * the last result where the frame has none of its own.
  *
- * Threads: all that belongs to inference is touched by the streaming thread only. What properties,
- * queries and the labels' worker share with it is under the object lock; of it the streaming thread
- * takes a snapshot per frame.
+ * Threads: the observer is touched by the streaming thread only. What properties, queries and the
+ * labels' worker share with it is under the object lock; of it the streaming thread takes a
+ * snapshot per frame.
  */
 #include "gst/clipclassify.h"
 
 #include "gst/analytics.h"
 #include "gst/enums.h"
-#include "gst/inference.h"
-#include "gst/latency.h"
+#include "gst/frame.h"
 #include "gst/message.h"
+#include "gst/observer.h"
 #include "gst/settings.h"
+#include "gst/stats.h"
 
 GST_DEBUG_CATEGORY_STATIC (gst_clip_classify_debug);
 #define GST_CAT_DEFAULT gst_clip_classify_debug
 
-#define MAX_SIZE 32768
-/* In a live pipeline a frame is classified at least this often, however late frames are (a sink that
- * is late for reasons of its own must not end the labelling) and whatever was lost between. */
-#define MAX_AGE GST_SECOND
-
 enum { PROP_STATS = CLIP_N_SETTINGS, PROP_MODEL_INFO };
-
-typedef struct {
-  guint64 frames;     /* all but gaps */
-  guint64 inferences; /* classified */
-  guint64 held;       /* not classified because of the interval */
-  guint64 skipped;    /* not classified because they were late */
-} FrameCounts;
 
 struct _GstClipClassify {
   GstBaseTransform parent;
@@ -64,15 +53,14 @@ struct _GstClipClassify {
   ClipModel *model;      /* from start to stop, as the next two */
   ClipLabeller *labeller;
   ClipClassifier *classifier; /* NULL: no labels */
-  FrameCounts counts;
-  ClipLatency latency;
-  gboolean live;
+  ClipStats stats;
+  gboolean live;         /* the pipeline is */
   GstClockTime earliest; /* running time from which on frames are not late, by the last QOS event */
 
   /* of the streaming thread */
-  ClipInference inference;
-  ClipResult result;
-  guint since; /* frames since the last classified one */
+  ClipMode mode;
+  gboolean asked; /* in mode auto: upstream, whether it is live */
+  ClipObserver observer;
   ClipSeen *seen;
 };
 
@@ -81,128 +69,96 @@ GST_ELEMENT_REGISTER_DEFINE (clipclassify, "clipclassify", GST_RANK_NONE, GST_TY
 
 /* ------------------------------------------------------------------------------------------------------- one frame */
 
-typedef enum {
-  CHOICE_CLASSIFY,
-  CHOICE_HOLD, /* not its turn */
-  CHOICE_SKIP, /* its turn, but late */
-} Choice;
+/* Of what may change meanwhile, a frame's own. */
+typedef struct {
+  ClipReporting reporting;
+  ClipRules rules;
+  GstClockTime max_age;
+  gboolean embedding, messages;
+  gboolean live;
+  GstClockTime earliest;
+  ClipClassifier *classifier;
+} Snapshot;
 
 static void
-forget (GstClipClassify *self)
+clear_snapshot (Snapshot *snapshot)
 {
-  self->result.valid = FALSE;
-  self->since = 0;
+  g_clear_pointer (&snapshot->classifier, clip_classifier_unref);
 }
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Snapshot, clear_snapshot)
 
-static GstClockTime
-running_time_of (GstClipClassify *self, GstBuffer *buffer)
+static Snapshot
+take_snapshot (GstClipClassify *self)
 {
-  const GstSegment *segment = &GST_BASE_TRANSFORM (self)->segment;
-  if (segment->format != GST_FORMAT_TIME)
-    return GST_CLOCK_TIME_NONE;
-  return gst_segment_to_running_time (segment, GST_FORMAT_TIME, GST_BUFFER_PTS (buffer));
-}
-
-static GstClockTime
-stream_time_of (GstClipClassify *self, GstBuffer *buffer)
-{
-  const GstSegment *segment = &GST_BASE_TRANSFORM (self)->segment;
-  if (segment->format != GST_FORMAT_TIME)
-    return GST_CLOCK_TIME_NONE;
-  return gst_segment_to_stream_time (segment, GST_FORMAT_TIME, GST_BUFFER_PTS (buffer));
-}
-
-/* Whether the last result still tells something about @buffer. */
-static gboolean
-is_fresh (GstClipClassify *self, GstBuffer *buffer)
-{
-  const GstClockTime now = running_time_of (self, buffer), last = self->result.running_time;
-  return self->result.valid && GST_CLOCK_TIME_IS_VALID (last) && GST_CLOCK_TIME_IS_VALID (now) &&
-         now < last + MAX_AGE;
-}
-
-static gboolean
-is_late (GstClipClassify *self, GstBuffer *buffer)
-{
-  const GstClockTime now = running_time_of (self, buffer);
   GST_OBJECT_LOCK (self);
-  const gboolean late = self->live && GST_CLOCK_TIME_IS_VALID (self->earliest) &&
-                        GST_CLOCK_TIME_IS_VALID (now) && now < self->earliest;
+  const ClipSettings *settings = &self->settings;
+  const Snapshot snapshot = {
+    .reporting = settings->reporting,
+    .rules = settings->rules,
+    .max_age = settings->max_age,
+    .embedding = settings->embedding,
+    .messages = settings->messages,
+    .live = self->live,
+    .earliest = self->earliest,
+    .classifier = self->classifier ? clip_classifier_ref (self->classifier) : NULL,
+  };
   GST_OBJECT_UNLOCK (self);
-  return late && is_fresh (self, buffer);
+  return snapshot;
+}
+
+/* LATENCY queries tell when they come by; the first frames may be here earlier. */
+static void
+ask_upstream (GstClipClassify *self)
+{
+  g_autoptr (GstQuery) query = gst_query_new_latency ();
+  gboolean live;
+  self->asked = TRUE;
+  if (!gst_pad_peer_query (GST_BASE_TRANSFORM_SINK_PAD (self), query))
+    return;
+  gst_query_parse_latency (query, &live, NULL, NULL);
+  GST_DEBUG_OBJECT (self, "upstream is %s", live ? "live" : "not live");
+  GST_OBJECT_LOCK (self);
+  self->live = live;
+  GST_OBJECT_UNLOCK (self);
 }
 
 /* A leaky queue marks whatever follows a dropped frame as a discontinuity. In a live pipeline this
- * means haste, and to classify each of these frames would defeat the interval. */
+ * means haste: to classify each of these frames would defeat the rules, and in live mode there would
+ * be no result at all. (Nor of frames played backwards, each of which is one, too.) */
 static gboolean
-is_new_scene (GstClipClassify *self, GstBuffer *buffer)
+is_new_scene (GstClipClassify *self, GstBuffer *buffer, const ClipTimes *times, gboolean live)
 {
-  if (!GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_DISCONT))
-    return FALSE;
-  GST_OBJECT_LOCK (self);
-  const gboolean live = self->live;
-  GST_OBJECT_UNLOCK (self);
-  return !live || !is_fresh (self, buffer);
+  return GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_DISCONT) &&
+         (!live || !clip_choice_is_fresh (&self->observer.choice, times->running_time));
 }
 
-static Choice
-choose (GstClipClassify *self, GstBuffer *buffer, guint interval)
+static gboolean
+is_late (const Snapshot *snapshot, const ClipTimes *times)
 {
-  Choice choice = CHOICE_HOLD;
-  if (!self->result.valid || self->since + 1 >= interval)
-    choice = is_late (self, buffer) ? CHOICE_SKIP : CHOICE_CLASSIFY;
-  self->since = choice == CHOICE_CLASSIFY ? 0 : self->since + 1;
-
-  GST_OBJECT_LOCK (self);
-  self->counts.frames++;
-  self->counts.inferences += choice == CHOICE_CLASSIFY;
-  self->counts.held += choice == CHOICE_HOLD;
-  self->counts.skipped += choice == CHOICE_SKIP;
-  GST_OBJECT_UNLOCK (self);
-  return choice;
+  return snapshot->live && GST_CLOCK_TIME_IS_VALID (snapshot->earliest) &&
+         GST_CLOCK_TIME_IS_VALID (times->running_time) && times->running_time < snapshot->earliest;
 }
 
 static void
-account (GstClipClassify *self, GstClockTime took)
+account (GstClipClassify *self, const ClipObservation *observation, gboolean live)
 {
   GST_OBJECT_LOCK (self);
-  const gboolean changed = clip_latency_add (&self->latency, took) && self->live;
+  const gboolean changed = clip_stats_add (&self->stats, observation, live) && self->live;
   GST_OBJECT_UNLOCK (self);
-  GST_LOG_OBJECT (self, "inference took %" GST_TIME_FORMAT, GST_TIME_ARGS (took));
+  GST_LOG_OBJECT (self, "%s, waited for %" GST_TIME_FORMAT,
+                  clip_verdict_names[observation->verdict], GST_TIME_ARGS (observation->waited));
   if (changed)
     gst_element_post_message (GST_ELEMENT (self), gst_message_new_latency (GST_OBJECT (self)));
-}
-
-static gboolean
-classify (GstClipClassify *self, GstBuffer *buffer)
-{
-  const GstVideoInfo *format = &self->inference.format;
-  const GstClockTime start = gst_util_get_timestamp ();
-  ClipResult *result = &self->result;
-  if (!clip_inference_run (&self->inference, result->feature, buffer)) {
-    GST_ELEMENT_ERROR (self, STREAM, FORMAT,
-                       ("A frame is not what its caps say: %s %d×%d.", GST_VIDEO_INFO_NAME (format),
-                        format->width, format->height),
-                       ("buffer of %" G_GSIZE_FORMAT " bytes", gst_buffer_get_size (buffer)));
-    return FALSE;
-  }
-  clip_result_update (result);
-  result->pts = GST_BUFFER_PTS (buffer);
-  result->running_time = running_time_of (self, buffer);
-  result->stream_time = stream_time_of (self, buffer);
-  result->utc = clip_message_reference_time (buffer);
-  account (self, gst_util_get_timestamp () - start);
-  return TRUE;
 }
 
 static void
 attach (GstClipClassify *self, GstBuffer *buffer, gboolean held, gboolean embedding)
 {
-  const ClipResult *result = &self->result;
+  const ClipResult *result = &self->observer.result;
   g_autofree char *name = gst_object_get_name (GST_OBJECT (self));
   const ClipMeta meta = {
     .element = name,
-    .model = clip_model_get_info (self->inference.model)->id,
+    .model = clip_model_get_info (self->observer.inference.model)->id,
     .held = held,
     .pts = result->pts,
     .running_time = result->running_time,
@@ -216,73 +172,65 @@ attach (GstClipClassify *self, GstBuffer *buffer, gboolean held, gboolean embedd
 }
 
 static void
-announce (GstClipClassify *self)
+announce (GstClipClassify *self, gboolean live)
 {
-  GST_OBJECT_LOCK (self);
-  const gboolean live = self->live;
-  GST_OBJECT_UNLOCK (self);
-  GstMessage *message = clip_message_new (GST_ELEMENT (self), self->seen, &self->result, live);
+  GstMessage *message =
+      clip_message_new (GST_ELEMENT (self), self->seen, &self->observer.result, live);
   if (message)
     gst_element_post_message (GST_ELEMENT (self), message);
+}
+
+static GstFlowReturn
+refuse (GstClipClassify *self, GstBuffer *buffer)
+{
+  const GstVideoInfo *format = &self->observer.inference.format;
+  GST_ELEMENT_ERROR (self, STREAM, FORMAT,
+                     ("A frame is not what its caps say: %s %d×%d.", GST_VIDEO_INFO_NAME (format),
+                      format->width, format->height),
+                     ("buffer of %" G_GSIZE_FORMAT " bytes", gst_buffer_get_size (buffer)));
+  return GST_FLOW_ERROR;
 }
 
 static GstFlowReturn
 gst_clip_classify_transform_ip (GstBaseTransform *base, GstBuffer *buffer)
 {
   GstClipClassify *self = GST_CLIP_CLASSIFY (base);
-  if (is_new_scene (self, buffer))
-    forget (self);
+  ClipObserver *observer = &self->observer;
+  ClipObservation observation;
+  if (self->mode == CLIP_MODE_AUTO && !self->asked)
+    ask_upstream (self);
+  g_auto (Snapshot) snapshot = take_snapshot (self);
+  const gboolean live =
+      self->mode == CLIP_MODE_LIVE || (self->mode == CLIP_MODE_AUTO && snapshot.live);
+  const ClipTimes times = clip_times_of (buffer, &base->segment);
+
+  clip_observer_set_live (observer, live);
+  if (is_new_scene (self, buffer, &times, live || snapshot.live))
+    clip_observer_forget (observer);
   if (GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_GAP))
     return GST_FLOW_OK;
-
-  GST_OBJECT_LOCK (self);
-  const ClipReporting reporting = self->settings.reporting;
-  const guint interval = self->settings.interval;
-  const gboolean embedding = self->settings.embedding, messages = self->settings.messages;
-  g_autoptr (ClipClassifier) classifier =
-      self->classifier ? clip_classifier_ref (self->classifier) : NULL;
-  GST_OBJECT_UNLOCK (self);
-
-  const Choice choice = choose (self, buffer, interval);
-  if (choice == CHOICE_CLASSIFY && !classify (self, buffer))
-    return GST_FLOW_ERROR;
-  clip_result_score (&self->result, classifier, &reporting);
-  attach (self, buffer, choice != CHOICE_CLASSIFY, embedding);
-  if (messages)
-    announce (self);
+  if (!clip_observer_look (observer, &observation, buffer, &times, &snapshot.rules,
+                           is_late (&snapshot, &times)))
+    return refuse (self, buffer);
+  account (self, &observation, live);
+  if (!clip_observer_knows (observer, times.running_time, snapshot.max_age))
+    return GST_FLOW_OK;
+  clip_result_score (&observer->result, snapshot.classifier, &snapshot.reporting);
+  attach (self, buffer, live || observation.verdict != CLIP_VERDICT_CLASSIFY, snapshot.embedding);
+  if (snapshot.messages)
+    announce (self, snapshot.live);
   return GST_FLOW_OK;
 }
 
 static void
 gst_clip_classify_before_transform (GstBaseTransform *base, GstBuffer *buffer)
 {
-  const GstClockTime time = stream_time_of (GST_CLIP_CLASSIFY (base), buffer);
+  const GstClockTime time = clip_times_of (buffer, &base->segment).stream_time;
   if (GST_CLOCK_TIME_IS_VALID (time))
     gst_object_sync_values (GST_OBJECT (base), time);
 }
 
 /* ---------------------------------------------------------------------------------------------------------- format */
-
-static GstCaps *
-template_caps (void)
-{
-  GValue formats = G_VALUE_INIT;
-  g_value_init (&formats, GST_TYPE_LIST);
-  for (const char *const *name = clip_preprocess_formats (); *name; name++) {
-    GValue format = G_VALUE_INIT;
-    g_value_init (&format, G_TYPE_STRING);
-    g_value_set_static_string (&format, *name);
-    gst_value_list_append_and_take_value (&formats, &format);
-  }
-  GstStructure *structure = gst_structure_new_empty ("video/x-raw");
-  gst_structure_take_value (structure, "format", &formats);
-  gst_structure_set (structure, "width", GST_TYPE_INT_RANGE, 1, MAX_SIZE, "height",
-                     GST_TYPE_INT_RANGE, 1, MAX_SIZE, "framerate", GST_TYPE_FRACTION_RANGE, 0, 1,
-                     G_MAXINT, 1, NULL);
-  GstCaps *caps = gst_caps_new_empty ();
-  gst_caps_append_structure (caps, structure);
-  return caps;
-}
 
 static gboolean
 gst_clip_classify_set_caps (GstBaseTransform *base, GstCaps *incaps, GstCaps *outcaps)
@@ -295,7 +243,7 @@ gst_clip_classify_set_caps (GstBaseTransform *base, GstCaps *incaps, GstCaps *ou
   GST_OBJECT_LOCK (self);
   const ClipYuvOrder order = self->settings.yuv_order;
   GST_OBJECT_UNLOCK (self);
-  if (clip_inference_set_format (&self->inference, &format, order, &error))
+  if (clip_observer_set_format (&self->observer, &format, order, &error))
     return TRUE;
   clip_message_post_error (GST_ELEMENT (self), GST_MESSAGE_ERROR, error);
   return FALSE;
@@ -324,10 +272,13 @@ gst_clip_classify_sink_event (GstBaseTransform *base, GstEvent *event)
   switch (GST_EVENT_TYPE (event)) {
   case GST_EVENT_FLUSH_STOP:
   case GST_EVENT_SEGMENT:
-    forget (self);
+    clip_observer_forget (&self->observer);
     GST_OBJECT_LOCK (self);
     self->earliest = GST_CLOCK_TIME_NONE;
     GST_OBJECT_UNLOCK (self);
+    break;
+  case GST_EVENT_STREAM_START: /* it may come from somewhere else than before */
+    self->asked = FALSE;
     break;
   default:
     break;
@@ -355,7 +306,8 @@ gst_clip_classify_src_event (GstBaseTransform *base, GstEvent *event)
   return GST_BASE_TRANSFORM_CLASS (gst_clip_classify_parent_class)->src_event (base, event);
 }
 
-/* Frames arrive later by what an inference takes. That buffers nothing, so the maximum stays. */
+/* Frames arrive later by what the chosen ones wait for: their inference, or being handed over. That
+ * buffers nothing, so the maximum stays. */
 static gboolean
 gst_clip_classify_query (GstBaseTransform *base, GstPadDirection direction, GstQuery *query)
 {
@@ -369,7 +321,7 @@ gst_clip_classify_query (GstBaseTransform *base, GstPadDirection direction, GstQ
     GST_OBJECT_LOCK (self);
     self->live = live;
     if (live)
-      min += self->latency.reported;
+      min += clip_stats_get_latency (&self->stats, self->settings.mode != CLIP_MODE_INLINE);
     GST_OBJECT_UNLOCK (self);
     gst_query_set_latency (query, live, min, max);
   }
@@ -430,7 +382,8 @@ encode_labels (GstClipClassify *self, ClipClassifier **classifier, GError **erro
   const gboolean needed = !self->settings.embedding;
   self->spec_changed = FALSE;
   GST_OBJECT_UNLOCK (self);
-  if (!clip_label_spec_encode (spec, self->inference.session, NULL, NULL, classifier, error))
+  if (!clip_label_spec_encode (spec, self->observer.inference.session, NULL, NULL, classifier,
+                               error))
     return FALSE;
   if (*classifier || !needed)
     return TRUE;
@@ -446,20 +399,19 @@ prepare (GstClipClassify *self, ClipModel *model, GError **error)
   g_autoptr (ClipClassifier) classifier = NULL;
   GST_OBJECT_LOCK (self);
   const guint threads = self->settings.threads;
+  self->mode = self->settings.mode;
   GST_OBJECT_UNLOCK (self);
-  clip_inference_init (&self->inference, model, threads);
-  clip_result_init (&self->result, info->embed_dim);
+  clip_observer_init (&self->observer, model, threads);
   clip_message_post_warnings (GST_ELEMENT (self), info->source, info->warnings);
   if (!encode_labels (self, &classifier, error))
     return FALSE;
   if (classifier)
     clip_message_post_warnings (GST_ELEMENT (self), "labels",
                                 clip_classifier_get_warnings (classifier));
-  const GstClockTime latency = clip_inference_warm_up (&self->inference, self->result.feature);
+  const GstClockTime latency = clip_observer_warm_up (&self->observer);
 
   GST_OBJECT_LOCK (self);
-  self->counts = (FrameCounts){ 0 };
-  self->latency = (ClipLatency){ .reported = latency };
+  clip_stats_init (&self->stats, latency);
   self->live = FALSE;
   self->earliest = GST_CLOCK_TIME_NONE;
   self->classifier = g_steal_pointer (&classifier);
@@ -483,10 +435,9 @@ gst_clip_classify_stop (GstBaseTransform *base)
   g_clear_pointer (&model, clip_model_unref);
 
   g_clear_pointer (&self->classifier, clip_classifier_unref);
-  clip_inference_clear (&self->inference);
-  clip_result_clear (&self->result);
+  clip_observer_clear (&self->observer);
   g_hash_table_remove_all (self->seen);
-  forget (self);
+  self->asked = FALSE;
   return TRUE;
 }
 
@@ -504,34 +455,6 @@ gst_clip_classify_start (GstBaseTransform *base)
 }
 
 /* ------------------------------------------------------------------------------------------------------ properties */
-
-static GstStructure *
-describe_stats (GstClipClassify *self)
-{
-  const FrameCounts *counts = &self->counts;
-  return gst_structure_new ("clipclassify-stats", "frames", G_TYPE_UINT64, counts->frames,
-                            "inferences", G_TYPE_UINT64, counts->inferences, "held", G_TYPE_UINT64,
-                            counts->held, "skipped", G_TYPE_UINT64, counts->skipped, "last-latency",
-                            G_TYPE_UINT64, clip_latency_last (&self->latency), "mean-latency",
-                            G_TYPE_UINT64, clip_latency_mean (&self->latency), "p99-latency",
-                            G_TYPE_UINT64, clip_latency_p99 (&self->latency), NULL);
-}
-
-static GstStructure *
-describe_model (ClipModel *model)
-{
-  const ClipModelInfo *info = clip_model_get_info (model);
-  g_autofree char *source = g_filename_display_name (info->source);
-  return gst_structure_new (
-      "clipclassify-model", "id", G_TYPE_STRING, info->id, "source", G_TYPE_STRING, source,
-      "container", G_TYPE_STRING, info->container, "naming", G_TYPE_STRING, info->naming,
-      "image-tower", G_TYPE_STRING, info->image.kind, "text-tower", G_TYPE_STRING, info->text.kind,
-      "precision", G_TYPE_STRING, info->precision, "weights", G_TYPE_STRING, info->weights,
-      "embedding-length", G_TYPE_INT, info->embed_dim, "image-size", G_TYPE_INT, info->image_size,
-      "context-length", G_TYPE_INT, info->context_length, "logit-scale", G_TYPE_FLOAT,
-      info->logit_scale, "parameters", G_TYPE_INT64, info->n_parameters, "mapped-bytes",
-      G_TYPE_INT64, info->mapped_bytes, "heap-bytes", G_TYPE_INT64, info->heap_bytes, NULL);
-}
 
 static void
 gst_clip_classify_set_property (GObject *object, guint id, const GValue *value, GParamSpec *pspec)
@@ -551,9 +474,9 @@ gst_clip_classify_get_property (GObject *object, guint id, GValue *value, GParam
   GstClipClassify *self = GST_CLIP_CLASSIFY (object);
   GST_OBJECT_LOCK (self);
   if (id == PROP_STATS)
-    g_value_take_boxed (value, describe_stats (self));
+    g_value_take_boxed (value, clip_stats_describe (&self->stats));
   else if (id == PROP_MODEL_INFO)
-    g_value_take_boxed (value, self->model ? describe_model (self->model) : NULL);
+    g_value_take_boxed (value, self->model ? clip_stats_describe_model (self->model) : NULL);
   else if (!clip_settings_get (&self->settings, id, value))
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
   GST_OBJECT_UNLOCK (self);
@@ -590,36 +513,13 @@ gst_clip_classify_class_init (GstClipClassifyClass *class)
   object_class->get_property = gst_clip_classify_get_property;
   object_class->finalize = gst_clip_classify_finalize;
   clip_settings_install (object_class);
-  /**
-   * GstClipClassify:stats:
-   *
-   * #guint64 fields: "frames" seen, of which "inferences" were classified, "held" carried a result
-   * on because of the interval and "skipped" did so because they were late; "last-latency",
-   * "mean-latency" and "p99-latency" (of the last 256) of an inference in nanoseconds.
-   *
-   * Since: 0.1
-   */
-  g_object_class_install_property (
-      object_class, PROP_STATS,
-      g_param_spec_boxed ("stats", "Statistics", "Frame counts, and latencies in nanoseconds",
-                          GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
-  /**
-   * GstClipClassify:model-info:
-   *
-   * Architecture, precision and size of the model that is loaded; NULL before.
-   *
-   * Since: 0.1
-   */
-  g_object_class_install_property (
-      object_class, PROP_MODEL_INFO,
-      g_param_spec_boxed ("model-info", "Model information",
-                          "What the loaded model is (NULL in state READY and below)",
-                          GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
+  clip_stats_install (object_class, PROP_STATS);
+  gst_type_mark_as_plugin_api (GST_TYPE_CLIP_MODE, 0);
   gst_type_mark_as_plugin_api (GST_TYPE_CLIP_SCORING, 0);
   gst_type_mark_as_plugin_api (GST_TYPE_CLIP_PRECISION, 0);
   gst_type_mark_as_plugin_api (GST_TYPE_CLIP_YUV_ORDER, 0);
 
-  g_autoptr (GstCaps) caps = template_caps ();
+  g_autoptr (GstCaps) caps = clip_frame_caps ();
   gst_element_class_add_pad_template (
       element_class, gst_pad_template_new ("sink", GST_PAD_SINK, GST_PAD_ALWAYS, caps));
   gst_element_class_add_pad_template (

@@ -28,6 +28,7 @@
 #include "gst/fields.h"
 #include "gst/message.h"
 #include "gst/textwriter.h"
+#include "gst/times.h"
 
 #include <gst/video/video.h>
 #include <stddef.h>
@@ -137,7 +138,7 @@ utc_of (GstClipText *self, GstBuffer *buffer)
   GST_OBJECT_LOCK (self);
   const gboolean live = self->live;
   GST_OBJECT_UNLOCK (self);
-  const GstClockTime utc = clip_message_reference_time (buffer);
+  const GstClockTime utc = clip_times_reference_time (buffer);
   if (GST_CLOCK_TIME_IS_VALID (utc) || !live || self->segment.format != GST_FORMAT_TIME ||
       !GST_BUFFER_PTS_IS_VALID (buffer))
     return utc;

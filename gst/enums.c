@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "gst/enums.h"
-#include "core/clip.h"
+#include "gst/settings.h"
 
 #define DEFINE_ENUM(function, name, ...)                                                           \
   GType function (void)                                                                            \
@@ -26,3 +26,8 @@ DEFINE_ENUM (gst_clip_yuv_order_get_type, "GstClipYuvOrder",
              { CLIP_YUV_RESIZE_FIRST, "Resize the planes, then convert (fast)", "resize-first" },
              { CLIP_YUV_CONVERT_FIRST,
                "Convert every pixel, then resize (as an RGB picture would be)", "convert-first" })
+
+DEFINE_ENUM (gst_clip_mode_get_type, "GstClipMode",
+             { CLIP_MODE_AUTO, "Live where the pipeline is, else inline", "auto" },
+             { CLIP_MODE_INLINE, "Frames wait until they are classified", "inline" },
+             { CLIP_MODE_LIVE, "Frames never wait; results ride on later ones", "live" })

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The core's enumerations as GTypes, for properties. */
+/* Enumerations as GTypes, for properties. */
 #pragma once
 #include <glib-object.h>
 
 GType gst_clip_scoring_get_type (void);
 GType gst_clip_precision_get_type (void);
 GType gst_clip_yuv_order_get_type (void);
+#define GST_TYPE_CLIP_MODE (gst_clip_mode_get_type ())
 #define GST_TYPE_CLIP_SCORING (gst_clip_scoring_get_type ())
 #define GST_TYPE_CLIP_PRECISION (gst_clip_precision_get_type ())
 #define GST_TYPE_CLIP_YUV_ORDER (gst_clip_yuv_order_get_type ())
+GType gst_clip_mode_get_type (void);

@@ -7,6 +7,11 @@ clip_fields_set (gpointer fields, const gsize *offsets, guint n, guint id, const
   if (id == 0 || id >= n)
     return FALSE;
   void *field = (char *) fields + offsets[id];
+  if (GST_VALUE_HOLDS_FRACTION (value)) {
+    ((int *) field)[0] = gst_value_get_fraction_numerator (value);
+    ((int *) field)[1] = gst_value_get_fraction_denominator (value);
+    return TRUE;
+  }
   switch (G_TYPE_FUNDAMENTAL (G_VALUE_TYPE (value))) {
   case G_TYPE_STRING:
     g_free (*(char **) field);
@@ -41,6 +46,10 @@ clip_fields_get (gconstpointer fields, const gsize *offsets, guint n, guint id, 
   if (id == 0 || id >= n)
     return FALSE;
   const void *field = (const char *) fields + offsets[id];
+  if (GST_VALUE_HOLDS_FRACTION (value)) {
+    gst_value_set_fraction (value, ((const int *) field)[0], ((const int *) field)[1]);
+    return TRUE;
+  }
   switch (G_TYPE_FUNDAMENTAL (G_VALUE_TYPE (value))) {
   case G_TYPE_STRING:
     g_value_set_string (value, *(char *const *) field);

@@ -1,6 +1,29 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "gst/frame.h"
 
+#define MAX_SIZE 32768
+
+GstCaps *
+clip_frame_caps (void)
+{
+  GValue formats = G_VALUE_INIT;
+  g_value_init (&formats, GST_TYPE_LIST);
+  for (const char *const *name = clip_preprocess_formats (); *name; name++) {
+    GValue format = G_VALUE_INIT;
+    g_value_init (&format, G_TYPE_STRING);
+    g_value_set_static_string (&format, *name);
+    gst_value_list_append_and_take_value (&formats, &format);
+  }
+  GstStructure *structure = gst_structure_new_empty ("video/x-raw");
+  gst_structure_take_value (structure, "format", &formats);
+  gst_structure_set (structure, "width", GST_TYPE_INT_RANGE, 1, MAX_SIZE, "height",
+                     GST_TYPE_INT_RANGE, 1, MAX_SIZE, "framerate", GST_TYPE_FRACTION_RANGE, 0, 1,
+                     G_MAXINT, 1, NULL);
+  GstCaps *caps = gst_caps_new_empty ();
+  gst_caps_append_structure (caps, structure);
+  return caps;
+}
+
 static ClipColorMatrix
 matrix_of (const GstVideoInfo *format)
 {
@@ -37,12 +60,18 @@ has_format (GstBuffer *buffer, const GstVideoInfo *format)
 }
 
 gboolean
+clip_frame_map (GstVideoFrame *frame, GstBuffer *buffer, const GstVideoInfo *format)
+{
+  const GstMapFlags flags = GST_MAP_READ | GST_VIDEO_FRAME_MAP_FLAG_NO_REF;
+  return has_format (buffer, format) && gst_video_frame_map (frame, format, buffer, flags);
+}
+
+gboolean
 clip_frame_read (float *pixels, ClipPreprocess *preprocess, GstBuffer *buffer,
                  const GstVideoInfo *format)
 {
-  const GstMapFlags flags = GST_MAP_READ | GST_VIDEO_FRAME_MAP_FLAG_NO_REF;
   GstVideoFrame frame;
-  if (!has_format (buffer, format) || !gst_video_frame_map (&frame, format, buffer, flags))
+  if (!clip_frame_map (&frame, buffer, format))
     return FALSE;
   clip_preprocess_run (preprocess, pixels, (const guint8 *const *) frame.data, frame.info.stride);
   gst_video_frame_unmap (&frame);

@@ -6,24 +6,38 @@
 
 #include "gst/frame.h"
 
+#include <time.h>
+
 void
 clip_inference_init (ClipInference *inference, ClipModel *model, int threads)
 {
-  const gsize size = clip_model_get_info (model)->image_size;
-  *inference = (ClipInference){
-    .model = clip_model_ref (model),
-    .session = clip_session_new (model, threads),
-    .pixels = g_new0 (float, 3 * size * size),
-  };
+  *inference = (ClipInference){ .model = clip_model_ref (model), .threads = threads };
+  clip_inference_wake (inference);
 }
 
 void
 clip_inference_clear (ClipInference *inference)
 {
+  clip_inference_sleep (inference);
   g_clear_pointer (&inference->preprocess, clip_preprocess_free);
-  g_clear_pointer (&inference->session, clip_session_free);
   g_clear_pointer (&inference->model, clip_model_unref);
+}
+
+void
+clip_inference_sleep (ClipInference *inference)
+{
+  g_clear_pointer (&inference->session, clip_session_free);
   g_clear_pointer (&inference->pixels, g_free);
+}
+
+void
+clip_inference_wake (ClipInference *inference)
+{
+  const gsize size = clip_model_get_info (inference->model)->image_size;
+  if (inference->session)
+    return;
+  inference->session = clip_session_new (inference->model, inference->threads);
+  inference->pixels = g_new0 (float, 3 * size * size);
 }
 
 gboolean
@@ -39,12 +53,35 @@ clip_inference_set_format (ClipInference *inference, const GstVideoInfo *format,
   return inference->preprocess != NULL;
 }
 
-gboolean
-clip_inference_run (ClipInference *inference, float *feature, GstBuffer *buffer)
+static GstClockTime
+thread_cpu_time (void)
 {
-  if (!clip_frame_read (inference->pixels, inference->preprocess, buffer, &inference->format))
+  struct timespec time;
+  clock_gettime (CLOCK_THREAD_CPUTIME_ID, &time);
+  return GST_TIMESPEC_TO_TIME (time);
+}
+
+GstClockTime
+clip_inference_encode (ClipSession *session, float *feature, const float *pixels)
+{
+  const GstClockTime start = thread_cpu_time ();
+  clip_encode_image (session, feature, pixels, 1);
+  /* The session's other threads are as busy as this one. */
+  return (thread_cpu_time () - start) * clip_session_get_threads (session);
+}
+
+gboolean
+clip_inference_read (ClipInference *inference, float *pixels, GstBuffer *buffer)
+{
+  return clip_frame_read (pixels, inference->preprocess, buffer, &inference->format);
+}
+
+gboolean
+clip_inference_run (ClipInference *inference, float *feature, GstClockTime *cost, GstBuffer *buffer)
+{
+  if (!clip_inference_read (inference, inference->pixels, buffer))
     return FALSE;
-  clip_encode_image (inference->session, feature, inference->pixels, 1);
+  *cost = clip_inference_encode (inference->session, feature, inference->pixels);
   return TRUE;
 }
 

@@ -7,7 +7,8 @@
 
 typedef struct {
   ClipModel *model;
-  ClipSession *session;
+  int threads;
+  ClipSession *session;       /* NULL while asleep */
   ClipPreprocess *preprocess; /* NULL before the first caps */
   GstVideoInfo format;
   float *pixels; /* [3, R, R] */
@@ -16,12 +17,23 @@ typedef struct {
 void clip_inference_init (ClipInference *inference, ClipModel *model, int threads);
 void clip_inference_clear (ClipInference *inference);
 
+/* Gives back what only clip_inference_run () needs, while others do that work; and takes it again. */
+void clip_inference_sleep (ClipInference *inference);
+void clip_inference_wake (ClipInference *inference);
+
 /* Prepares for frames of @format. */
 gboolean clip_inference_set_format (ClipInference *inference, const GstVideoInfo *format,
                                     ClipYuvOrder order, GError **error);
 
-/* @feature: [E]. Returns FALSE where @buffer is not a frame of the format. */
-gboolean clip_inference_run (ClipInference *inference, float *feature, GstBuffer *buffer);
+/* @feature: [E]; *@cost: processor time that it took. Returns FALSE where @buffer is not a frame of the format. */
+gboolean clip_inference_run (ClipInference *inference, float *feature, GstClockTime *cost,
+                             GstBuffer *buffer);
+
+/* @pixels: [3, R, R], for somebody else to encode. Returns FALSE as above; works while asleep, too. */
+gboolean clip_inference_read (ClipInference *inference, float *pixels, GstBuffer *buffer);
 
 /* Runs once over a grey picture: reads the weights into memory. Returns how long that took. */
 GstClockTime clip_inference_warm_up (ClipInference *inference, float *feature);
+
+/* feature [E] = clip_encode_image (pixels [3, R, R]). Returns the processor time that it took. */
+GstClockTime clip_inference_encode (ClipSession *session, float *feature, const float *pixels);

@@ -3,35 +3,16 @@
  * seen set, new labels → { labels, scores, appeared, disappeared, pts, running-time, stream-time,
  * utc }
  *
- * UTC is known in two cases: the buffer carries a GstReferenceTimestampMeta with Unix or NTP time
- * (rtspsrc and rtpjitterbuffer add one), or the pipeline is live, when the frame was captured at
- * base time + running time on the pipeline's clock and the difference between that clock and the
- * wall clock can be read now. A recording's running time tells no date.
+ * UTC is known in two cases: the buffer told it (times.c), or the pipeline is live, when the frame
+ * was captured at base time + running time on the pipeline's clock and the difference between that
+ * clock and the wall clock can be read now. A recording's running time tells no date.
  */
 #include "gst/message.h"
-
-#define NTP_TO_UNIX G_GUINT64_CONSTANT (2208988800) /* seconds from 1900 to 1970 */
 
 ClipSeen *
 clip_seen_new (void)
 {
   return g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
-}
-
-GstClockTime
-clip_message_reference_time (GstBuffer *buffer)
-{
-  static GstStaticCaps unix_caps = GST_STATIC_CAPS ("timestamp/x-unix"),
-                       ntp_caps = GST_STATIC_CAPS ("timestamp/x-ntp");
-  g_autoptr (GstCaps) unix_time = gst_static_caps_get (&unix_caps);
-  g_autoptr (GstCaps) ntp_time = gst_static_caps_get (&ntp_caps);
-  const GstReferenceTimestampMeta *meta;
-  if ((meta = gst_buffer_get_reference_timestamp_meta (buffer, unix_time)))
-    return meta->timestamp;
-  if ((meta = gst_buffer_get_reference_timestamp_meta (buffer, ntp_time)) &&
-      meta->timestamp >= NTP_TO_UNIX * GST_SECOND)
-    return meta->timestamp - NTP_TO_UNIX * GST_SECOND;
-  return GST_CLOCK_TIME_NONE;
 }
 
 GstClockTime

@@ -15,9 +15,7 @@ ClipSeen *clip_seen_new (void);
 GstMessage *clip_message_new (GstElement *element, ClipSeen *seen, const ClipResult *result,
                               gboolean live);
 
-/* Nanoseconds since 1970, where @buffer has a GstReferenceTimestampMeta that tells; else GST_CLOCK_TIME_NONE. */
-GstClockTime clip_message_reference_time (GstBuffer *buffer);
-/* The same of a frame of a live pipeline, by its clock and the wall's; GST_CLOCK_TIME_NONE before it has one. */
+/* When a frame of a live pipeline was, in nanoseconds since 1970, by its clock and the wall's; GST_CLOCK_TIME_NONE before it has one. */
 GstClockTime clip_message_capture_time (GstElement *element, GstClockTime running_time);
 /* Returns: (transfer full) (nullable): nanoseconds since 1970 as ISO 8601, to the microsecond; NULL where that is unknown. */
 char *clip_message_utc_text (GstClockTime utc);

@@ -19,16 +19,22 @@ static const gsize offsets[CLIP_N_SETTINGS] = {
   [CLIP_SETTING_SCORING] = offsetof (ClipSettings, reporting.scoring),
   [CLIP_SETTING_THRESHOLD] = offsetof (ClipSettings, reporting.threshold),
   [CLIP_SETTING_TOP_K] = offsetof (ClipSettings, reporting.top_k),
-  [CLIP_SETTING_INTERVAL] = offsetof (ClipSettings, interval),
+  [CLIP_SETTING_INTERVAL] = offsetof (ClipSettings, rules.interval),
   [CLIP_SETTING_EMBEDDING] = offsetof (ClipSettings, embedding),
   [CLIP_SETTING_MESSAGES] = offsetof (ClipSettings, messages),
   [CLIP_SETTING_THREADS] = offsetof (ClipSettings, threads),
   [CLIP_SETTING_PRECISION] = offsetof (ClipSettings, precision),
   [CLIP_SETTING_YUV_ORDER] = offsetof (ClipSettings, yuv_order),
+  [CLIP_SETTING_MODE] = offsetof (ClipSettings, mode),
+  [CLIP_SETTING_MAX_RATE] = offsetof (ClipSettings, rules.max_rate),
+  [CLIP_SETTING_CHANGE_THRESHOLD] = offsetof (ClipSettings, rules.change_threshold),
+  [CLIP_SETTING_MAX_STALENESS] = offsetof (ClipSettings, rules.max_staleness),
+  [CLIP_SETTING_CPU_BUDGET] = offsetof (ClipSettings, rules.cpu_budget),
+  [CLIP_SETTING_MAX_AGE] = offsetof (ClipSettings, max_age),
 };
 
 G_STATIC_ASSERT (sizeof (ClipScoring) == sizeof (int) && sizeof (ClipPrecision) == sizeof (int) &&
-                 sizeof (ClipYuvOrder) == sizeof (int));
+                 sizeof (ClipYuvOrder) == sizeof (int) && sizeof (ClipMode) == sizeof (int));
 
 gboolean
 clip_setting_is_of_labels (guint id)
@@ -267,4 +273,82 @@ clip_settings_install (GObjectClass *class)
       class, CLIP_SETTING_YUV_ORDER,
       g_param_spec_enum ("yuv-order", "Y'CbCr order", "How Y'CbCr frames are resized",
                          GST_TYPE_CLIP_YUV_ORDER, CLIP_YUV_RESIZE_FIRST, ready));
+  /**
+   * GstClipClassify:mode:
+   *
+   * "inline": each chosen frame is classified before it leaves, which adds that time to the
+   * pipeline's latency. "live": no frame waits; a thread beside the video classifies the newest,
+   * and results ride on later frames, marked as held, with the PTS they were computed from. "auto"
+   * asks the pipeline whether it is live.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (
+      class, CLIP_SETTING_MODE,
+      g_param_spec_enum ("mode", "Mode", "Whether frames wait for their classification",
+                         GST_TYPE_CLIP_MODE, CLIP_MODE_AUTO, ready));
+  /**
+   * GstClipClassify:max-rate:
+   *
+   * In running time, so that it does not matter how fast a recording is read.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (
+      class, CLIP_SETTING_MAX_RATE,
+      gst_param_spec_fraction ("max-rate", "Maximum rate",
+                               "Classify at most so many frames a second (0/1 = no limit)", 0, 1,
+                               G_MAXINT, 1, 0, 1, playing));
+  /**
+   * GstClipClassify:change-threshold:
+   *
+   * A frame is compared with the last one that was classified by the mean brightness of 16×9
+   * fields, and not classified while none of them changed as much. 0.02 is above the noise of most
+   * cameras.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (
+      class, CLIP_SETTING_CHANGE_THRESHOLD,
+      g_param_spec_float (
+          "change-threshold", "Change threshold",
+          "Classify when the brightness of a part of the picture changed by so much "
+          "(1 = from black to white, 0 = whether it changed or not)",
+          0, 1, 0, playing | GST_PARAM_CONTROLLABLE));
+  /**
+   * GstClipClassify:max-staleness:
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (
+      class, CLIP_SETTING_MAX_STALENESS,
+      g_param_spec_uint64 ("max-staleness", "Maximum staleness",
+                           "Classify an unchanged picture, too, after so many nanoseconds (0 = "
+                           "never); see change-threshold",
+                           0, G_MAXINT64, 10 * GST_SECOND, playing | GST_PARAM_CONTROLLABLE));
+  /**
+   * GstClipClassify:cpu-budget:
+   *
+   * Frames are left out so that inference takes no more than this share of the time of all
+   * processors, by what it was measured to take. This is real time: of a recording that is read
+   * faster than it plays, fewer frames are classified.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (
+      class, CLIP_SETTING_CPU_BUDGET,
+      g_param_spec_float ("cpu-budget", "Processor budget",
+                          "Share of all processors' time that inference may take (0 or 1 = all)", 0,
+                          1, 0, playing | GST_PARAM_CONTROLLABLE));
+  /**
+   * GstClipClassify:max-age:
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (
+      class, CLIP_SETTING_MAX_AGE,
+      g_param_spec_uint64 ("max-age", "Maximum age",
+                           "Carry a result on to frames of at most so many nanoseconds later (0 = "
+                           "until there is another)",
+                           0, G_MAXINT64, 0, playing | GST_PARAM_CONTROLLABLE));
 }

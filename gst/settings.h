@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The writable properties of clipclassify: where each is kept, its type, range, default and description. */
 #pragma once
+#include "gst/choice.h"
 #include "gst/labeller.h"
 #include "gst/result.h"
 
@@ -20,21 +21,35 @@ enum {
   CLIP_SETTING_THREADS,
   CLIP_SETTING_PRECISION,
   CLIP_SETTING_YUV_ORDER,
+  CLIP_SETTING_MODE,
+  CLIP_SETTING_MAX_RATE,
+  CLIP_SETTING_CHANGE_THRESHOLD,
+  CLIP_SETTING_MAX_STALENESS,
+  CLIP_SETTING_CPU_BUDGET,
+  CLIP_SETTING_MAX_AGE,
   CLIP_N_SETTINGS, /* further properties are numbered from here on */
 };
+
+typedef enum {
+  CLIP_MODE_AUTO,   /* live where the pipeline is */
+  CLIP_MODE_INLINE, /* frames wait until they are classified */
+  CLIP_MODE_LIVE,   /* frames never wait; results ride on later ones */
+} ClipMode;
 
 typedef struct {
   /* From state READY to PAUSED these are read once. */
   char *model, *model_config;
   guint threads;
   ClipPrecision precision;
+  ClipMode mode;
   ClipYuvOrder yuv_order; /* with each caps */
 
   ClipLabelSpec spec; /* a change of it needs new label embeddings */
 
   /* Read with each frame. */
   ClipReporting reporting;
-  guint interval;
+  ClipRules rules;
+  GstClockTime max_age; /* 0: any */
   gboolean embedding, messages;
 } ClipSettings;
 

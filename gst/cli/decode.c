@@ -14,6 +14,7 @@
  */
 #include "gst/cli/decode.h"
 #include "gst/cli/whole.h"
+#include "gst/frame.h"
 #include <errno.h>
 #include <gst/app/gstappsink.h>
 #include <gst/base/gsttypefindhelper.h>
@@ -112,23 +113,6 @@ still_decoder (const char *type)
   return "decodebin";
 }
 
-static GstCaps *
-readable_caps (void)
-{
-  GValue list = G_VALUE_INIT;
-  g_value_init (&list, GST_TYPE_LIST);
-  for (const char *const *format = clip_preprocess_formats (); *format; format++) {
-    GValue value = G_VALUE_INIT;
-    g_value_init (&value, G_TYPE_STRING);
-    g_value_set_static_string (&value, *format);
-    gst_value_list_append_and_take_value (&list, &value);
-  }
-  GstCaps *caps = gst_caps_new_empty_simple ("video/x-raw");
-  gst_caps_set_value (caps, "format", &list);
-  g_value_unset (&list);
-  return caps;
-}
-
 /* Streams beside the video are left as they are, unlinked. */
 static gboolean
 wants_decoding (GstElement *bin, GstPad *pad, GstCaps *caps, gpointer data)
@@ -174,7 +158,7 @@ start (Media *media, const char *decoder, GError **error)
     g_signal_connect (source, "autoplug-continue", G_CALLBACK (wants_decoding), NULL);
     g_signal_connect (source, "no-more-pads", G_CALLBACK (expect_video), convert);
   }
-  g_autoptr (GstCaps) caps = readable_caps ();
+  g_autoptr (GstCaps) caps = clip_frame_caps ();
   media->sink = GST_APP_SINK (gst_bin_get_by_name (GST_BIN (media->pipeline), "sink"));
   gst_app_sink_set_caps (media->sink, caps);
   gst_app_sink_set_max_buffers (media->sink, FRAMES_AHEAD);

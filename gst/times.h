@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* When a frame was. */
+#pragma once
+#include <gst/gst.h>
+
+/* Each GST_CLOCK_TIME_NONE where unknown. */
+typedef struct {
+  GstClockTime pts, running_time, stream_time;
+  GstClockTime utc; /* ns since 1970, where its buffer has a GstReferenceTimestampMeta that tells */
+} ClipTimes;
+
+ClipTimes clip_times_of (GstBuffer *buffer, const GstSegment *segment);
+GstClockTime clip_times_reference_time (GstBuffer *buffer); /* its utc alone */
