@@ -9,6 +9,8 @@
     text/xlm.json       unigram, XLM-RoBERTa's pipeline and special tokens
     text/NAME.jsonl     {text, ids}: what tokenizers answers with them
 
+The unigram trainer ends up with other pieces each time: run roberta.py after it, which takes these ids.
+
     python3 tests/golden/multilingual.py FILE > ids.jsonl      the same lines of any tokenizer.json: a published one, say, with
                                                                GST_CLIP_TOKENIZER=FILE GST_CLIP_TOKENIZER_IDS=ids.jsonl
                                                                build/tests/test-roberta
