@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "gst/enums.h"
+#include "gst/draw.h"
 #include "gst/settings.h"
 
 #define DEFINE_ENUM(function, name, ...)                                                           \
@@ -31,3 +32,9 @@ DEFINE_ENUM (gst_clip_mode_get_type, "GstClipMode",
              { CLIP_MODE_AUTO, "Live where the pipeline is, else inline", "auto" },
              { CLIP_MODE_INLINE, "Frames wait until they are classified", "inline" },
              { CLIP_MODE_LIVE, "Frames never wait; results ride on later ones", "live" })
+
+DEFINE_ENUM (gst_clip_position_get_type, "GstClipPosition",
+             { CLIP_POSITION_TOP_LEFT, "Top left", "top-left" },
+             { CLIP_POSITION_TOP_RIGHT, "Top right", "top-right" },
+             { CLIP_POSITION_BOTTOM_LEFT, "Bottom left", "bottom-left" },
+             { CLIP_POSITION_BOTTOM_RIGHT, "Bottom right", "bottom-right" })

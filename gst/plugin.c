@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "gst/clipclassify.h"
 #include "gst/clipmeta.h"
+#include "gst/clipoverlay.h"
 #include "gst/cliptext.h"
 
 static gboolean
@@ -9,7 +10,12 @@ plugin_init (GstPlugin *plugin)
   /* So that a program finds the meta by its name even where it reads buffers without
    * libgstclipmeta. */
   clip_meta_get_info ();
-  return GST_ELEMENT_REGISTER (clipclassify, plugin) && GST_ELEMENT_REGISTER (cliptext, plugin);
+  gboolean ok =
+      GST_ELEMENT_REGISTER (clipclassify, plugin) && GST_ELEMENT_REGISTER (cliptext, plugin);
+#ifdef HAVE_OVERLAY
+  ok = ok && GST_ELEMENT_REGISTER (clipoverlay, plugin);
+#endif
+  return ok;
 }
 
 GST_PLUGIN_DEFINE (GST_VERSION_MAJOR, GST_VERSION_MINOR, clip,

@@ -25,6 +25,13 @@ diff "$folder/c.out" "$folder/python.out"
 "$python" "$example" "$folder/ball.avi" 'a white ball;a cat' 2>"$folder/python.err" | true
 [ ! -s "$folder/python.err" ]
 
+# A copy with subtitles, where the words are; labelled pictures.
+examples=$(dirname "$example")
+sh "$examples/subtitles.sh" "$folder/ball.avi" 'a white ball;a cat' "$folder/ball.mkv"
+grep -aqE 'a white ball|a cat' "$folder/ball.mkv"
+SINK="jpegenc ! multifilesink location=$folder/%02d.jpg" sh "$examples/overlay.sh" 'a white ball;a cat' "$folder/ball.avi"
+[ -s "$folder/34.jpg" ]
+
 # Both end, with the reason, where something is wrong.
 fails ()
 {

@@ -1,0 +1,502 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/**
+ * SECTION:element-clipoverlay
+ * @title: clipoverlay
+ * @short_description: draws the labels of video frames
+ *
+ * clipoverlay shows what clipclassify attached to a frame: labels, with bars for their scores, and the
+ * boxes of detections. It draws into the frame, or, where the sink lays pictures over video by itself,
+ * gives them to the sink.
+ *
+ * ## Example launch line
+ * |[
+ * gst-launch-1.0 v4l2src ! videoconvert ! clipclassify labels="a person;an empty room" threshold=0 ! clipoverlay ! videoconvert ! autovideosink
+ * ]| Shows a camera's picture with labels.
+ *
+ * Since: 0.1
+ */
+/*
+ * frame → scene; another scene than before → pictures (draw.c); pictures → onto the frame, or beside
+ * it as GstVideoOverlayCompositionMeta.
+ *
+ * All of it happens in the streaming thread; properties are under the object lock.
+ */
+#include "gst/clipoverlay.h"
+
+#include "gst/draw.h"
+#include "gst/enums.h"
+#include "gst/fields.h"
+
+#include <stddef.h>
+
+GST_DEBUG_CATEGORY_STATIC (gst_clip_overlay_debug);
+#define GST_CAT_DEFAULT gst_clip_overlay_debug
+
+#define COMPOSITION GST_CAPS_FEATURE_META_GST_VIDEO_OVERLAY_COMPOSITION
+
+enum {
+  PROP_ELEMENT = 1,
+  PROP_POSITION,
+  PROP_FONT,
+  PROP_TEXT_COLOR,
+  PROP_BAR_COLOR,
+  PROP_BACKGROUND_COLOR,
+  PROP_BOX_COLOR,
+  PROP_OPACITY,
+  PROP_MAX_LABELS,
+  PROP_BARS,
+  PROP_BOXES,
+  N_SETTINGS,
+  PROP_STATS = N_SETTINGS,
+};
+
+typedef struct {
+  char *element;
+  guint max_labels;
+  gboolean boxes;
+  ClipPosition position;
+  char *font;
+  guint text_color, bar_color, background_color, box_color;
+  double opacity;
+  gboolean bars;
+} Settings;
+
+static const gsize offsets[N_SETTINGS] = {
+  [PROP_ELEMENT] = offsetof (Settings, element),
+  [PROP_POSITION] = offsetof (Settings, position),
+  [PROP_FONT] = offsetof (Settings, font),
+  [PROP_TEXT_COLOR] = offsetof (Settings, text_color),
+  [PROP_BAR_COLOR] = offsetof (Settings, bar_color),
+  [PROP_BACKGROUND_COLOR] = offsetof (Settings, background_color),
+  [PROP_BOX_COLOR] = offsetof (Settings, box_color),
+  [PROP_OPACITY] = offsetof (Settings, opacity),
+  [PROP_MAX_LABELS] = offsetof (Settings, max_labels),
+  [PROP_BARS] = offsetof (Settings, bars),
+  [PROP_BOXES] = offsetof (Settings, boxes),
+};
+
+G_STATIC_ASSERT (sizeof (ClipPosition) == sizeof (int));
+
+struct _GstClipOverlay {
+  GstBaseTransform parent;
+
+  /* under the object lock */
+  Settings settings;
+  gboolean changed; /* settings, since the last drawing */
+  guint64 frames, renders;
+
+  /* of the streaming thread */
+  ClipDraw *draw;
+  GstVideoInfo format;
+  gboolean attach;                         /* the sink lays pictures over the video */
+  gboolean ask;                            /* it first, whether it really does */
+  ClipScene *scene;                        /* the last one; NULL: draw in any case */
+  GstVideoOverlayComposition *composition; /* it, drawn; NULL: nothing to see */
+};
+
+G_DEFINE_TYPE (GstClipOverlay, gst_clip_overlay, GST_TYPE_BASE_TRANSFORM)
+GST_ELEMENT_REGISTER_DEFINE (clipoverlay, "clipoverlay", GST_RANK_NONE, GST_TYPE_CLIP_OVERLAY)
+
+/* ----------------------------------------------------------------------------------------------------------- one frame */
+
+static void
+forget (GstClipOverlay *self)
+{
+  g_clear_pointer (&self->scene, clip_scene_free);
+  g_clear_pointer (&self->composition, gst_video_overlay_composition_unref);
+}
+
+/* Draws what is to be seen on @buffer, unless it was drawn already. */
+static void
+update (GstClipOverlay *self, GstBuffer *buffer)
+{
+  GST_OBJECT_LOCK (self);
+  const Settings *settings = &self->settings;
+  const ClipSceneOptions options = { settings->element, settings->max_labels, settings->boxes };
+  g_autoptr (ClipScene) scene =
+      clip_scene_read (buffer, &options, self->format.width, self->format.height);
+  const gboolean same = self->scene && !self->changed && clip_scene_equal (scene, self->scene);
+  g_autofree char *font = same ? NULL : g_strdup (settings->font);
+  const ClipDrawStyle style = {
+    .position = settings->position,
+    .font = font,
+    .text_color = settings->text_color,
+    .bar_color = settings->bar_color,
+    .background_color = settings->background_color,
+    .box_color = settings->box_color,
+    .opacity = settings->opacity,
+    .bars = settings->bars,
+  };
+  self->changed = FALSE;
+  self->frames++;
+  self->renders += !same;
+  GST_OBJECT_UNLOCK (self);
+  if (same)
+    return;
+  forget (self);
+  self->composition = clip_draw_scene (self->draw, &style, scene, &self->format);
+  self->scene = g_steal_pointer (&scene);
+}
+
+/* @ours over what upstream has for the sink to lay over the video. */
+static GstVideoOverlayComposition *
+join (GstVideoOverlayComposition *theirs, GstVideoOverlayComposition *ours)
+{
+  GstVideoOverlayComposition *both = gst_video_overlay_composition_copy (theirs);
+  for (guint i = 0; ours && i < gst_video_overlay_composition_n_rectangles (ours); i++)
+    gst_video_overlay_composition_add_rectangle (
+        both, gst_video_overlay_composition_get_rectangle (ours, i));
+  return both;
+}
+
+static gboolean
+blend (GstClipOverlay *self, GstVideoOverlayComposition *composition, GstBuffer *buffer)
+{
+  const GstMapFlags flags = GST_MAP_READWRITE | GST_VIDEO_FRAME_MAP_FLAG_NO_REF;
+  GstVideoFrame frame;
+  if (!gst_video_frame_map (&frame, &self->format, buffer, flags))
+    return FALSE;
+  gst_video_overlay_composition_blend (composition, &frame);
+  gst_video_frame_unmap (&frame);
+  return TRUE;
+}
+
+/* A sink that takes such caps says with its buffers whether it lays pictures over them. It can be asked when it has the
+ * caps, that is, with the first frame. */
+static void
+ask_sink (GstClipOverlay *self)
+{
+  GstPad *pad = GST_BASE_TRANSFORM_SRC_PAD (self);
+  g_autoptr (GstCaps) caps = gst_pad_get_current_caps (pad);
+  GstQuery *query = gst_query_new_allocation (caps, FALSE);
+  self->attach =
+      gst_pad_peer_query (pad, query) &&
+      gst_query_find_allocation_meta (query, GST_VIDEO_OVERLAY_COMPOSITION_META_API_TYPE, NULL);
+  self->ask = FALSE;
+  gst_query_unref (query);
+  GST_INFO_OBJECT (self, "the sink %s", self->attach ? "lays over" : "does not lay over");
+}
+
+static GstFlowReturn
+gst_clip_overlay_transform_ip (GstBaseTransform *base, GstBuffer *buffer)
+{
+  GstClipOverlay *self = GST_CLIP_OVERLAY (base);
+  if (self->ask)
+    ask_sink (self);
+  update (self, buffer);
+  GstVideoOverlayCompositionMeta *theirs = gst_buffer_get_video_overlay_composition_meta (buffer);
+  if (!self->composition && (!theirs || self->attach))
+    return GST_FLOW_OK;
+
+  GstVideoOverlayComposition *all = theirs ? join (theirs->overlay, self->composition)
+                                           : gst_video_overlay_composition_ref (self->composition);
+  if (theirs)
+    gst_buffer_remove_video_overlay_composition_meta (buffer, theirs);
+  gboolean done = TRUE;
+  if (self->attach)
+    gst_buffer_add_video_overlay_composition_meta (buffer, all);
+  else
+    done = blend (self, all, buffer);
+  gst_video_overlay_composition_unref (all);
+  if (done)
+    return GST_FLOW_OK;
+  GST_ELEMENT_ERROR (self, STREAM, FORMAT,
+                     ("A frame is not what its caps say: %s %d×%d.",
+                      GST_VIDEO_INFO_NAME (&self->format), self->format.width, self->format.height),
+                     ("buffer of %" G_GSIZE_FORMAT " bytes", gst_buffer_get_size (buffer)));
+  return GST_FLOW_ERROR;
+}
+
+static void
+gst_clip_overlay_before_transform (GstBaseTransform *base, GstBuffer *buffer)
+{
+  const GstClockTime time =
+      base->segment.format == GST_FORMAT_TIME
+          ? gst_segment_to_stream_time (&base->segment, GST_FORMAT_TIME, GST_BUFFER_PTS (buffer))
+          : GST_CLOCK_TIME_NONE;
+  if (GST_CLOCK_TIME_IS_VALID (time))
+    gst_object_sync_values (GST_OBJECT (base), time);
+}
+
+/* -------------------------------------------------------------------------------------------------------------- format */
+
+/* Whatever else the features may tell of pictures beside the frame. */
+static gboolean
+is_system_memory (const GstCapsFeatures *features)
+{
+  const guint known = gst_caps_features_contains (features, GST_CAPS_FEATURE_MEMORY_SYSTEM_MEMORY) +
+                      gst_caps_features_contains (features, COMPOSITION);
+  return gst_caps_features_get_size (features) == known;
+}
+
+static void
+append (GstCaps *caps, const GstStructure *structure, const GstCapsFeatures *features,
+        gboolean composition)
+{
+  GstCapsFeatures *copy = gst_caps_features_copy (features);
+  if (!composition)
+    gst_caps_features_remove (copy, COMPOSITION);
+  else if (!gst_caps_features_contains (copy, COMPOSITION))
+    gst_caps_features_add (copy, COMPOSITION);
+  gst_caps_append_structure_full (caps, gst_structure_copy (structure), copy);
+}
+
+/* Pictures beside the frame (caps with the feature) are possible with any memory; drawing into it only where the
+ * processor can. Whether upstream has pictures of its own does not matter. */
+static GstCaps *
+gst_clip_overlay_transform_caps (GstBaseTransform *base, GstPadDirection direction, GstCaps *caps,
+                                 GstCaps *filter)
+{
+  static GstStaticCaps drawable =
+      GST_STATIC_CAPS (GST_VIDEO_CAPS_MAKE (GST_VIDEO_OVERLAY_COMPOSITION_BLEND_FORMATS));
+  GstCaps *result = gst_caps_new_empty (), *plain = gst_caps_new_empty ();
+  for (guint i = 0; i < gst_caps_get_size (caps); i++) {
+    const GstStructure *structure = gst_caps_get_structure (caps, i);
+    const GstCapsFeatures *features = gst_caps_get_features (caps, i);
+    if (gst_caps_features_is_any (features)) {
+      gst_caps_append_structure_full (result, gst_structure_copy (structure),
+                                      gst_caps_features_copy (features));
+      continue;
+    }
+    const gboolean attached = gst_caps_features_contains (features, COMPOSITION);
+    if (direction == GST_PAD_SINK || attached) {
+      append (result, structure, features, TRUE);
+      if (direction == GST_PAD_SRC)
+        append (result, structure, features, FALSE);
+    } else if (is_system_memory (features))
+      append (result, structure, features, TRUE);
+    if (is_system_memory (features) && (direction == GST_PAD_SINK || !attached))
+      append (plain, structure, features, FALSE);
+  }
+  g_autoptr (GstCaps) all = gst_static_caps_get (&drawable);
+  g_autoptr (GstCaps) drawn = gst_caps_intersect_full (plain, all, GST_CAPS_INTERSECT_FIRST);
+  gst_caps_append (result, g_steal_pointer (&drawn));
+  gst_caps_unref (plain);
+  if (!filter)
+    return result;
+  GstCaps *filtered = gst_caps_intersect_full (filter, result, GST_CAPS_INTERSECT_FIRST);
+  gst_caps_unref (result);
+  return filtered;
+}
+
+/* Whether what follows names the feature. Whatever takes any caps takes it, too, and does nothing with it. */
+static gboolean
+is_wanted (GstClipOverlay *self)
+{
+  g_autoptr (GstCaps) caps = gst_pad_peer_query_caps (GST_BASE_TRANSFORM_SRC_PAD (self), NULL);
+  for (guint i = 0; i < gst_caps_get_size (caps); i++) {
+    const GstCapsFeatures *features = gst_caps_get_features (caps, i);
+    if (!gst_caps_features_is_any (features) && gst_caps_features_contains (features, COMPOSITION))
+      return TRUE;
+  }
+  return FALSE;
+}
+
+static GstCaps *
+pick (GstCaps *caps, gboolean composition)
+{
+  for (guint i = 0; i < gst_caps_get_size (caps); i++)
+    if (gst_caps_features_contains (gst_caps_get_features (caps, i), COMPOSITION) == composition)
+      return gst_caps_fixate (gst_caps_copy_nth (caps, i));
+  return NULL;
+}
+
+static GstCaps *
+gst_clip_overlay_fixate_caps (GstBaseTransform *base, GstPadDirection direction, GstCaps *caps,
+                              GstCaps *others)
+{
+  GstClipOverlay *self = GST_CLIP_OVERLAY (base);
+  g_autoptr (GstCaps) beside = pick (others, TRUE), drawn = pick (others, FALSE);
+  if (!beside && !drawn)
+    return gst_caps_fixate (others);
+  gst_caps_unref (others);
+  if (beside && direction == GST_PAD_SINK && (!drawn || is_wanted (self)))
+    return g_steal_pointer (&beside);
+  return drawn ? g_steal_pointer (&drawn) : g_steal_pointer (&beside);
+}
+
+static gboolean
+gst_clip_overlay_set_caps (GstBaseTransform *base, GstCaps *incaps, GstCaps *outcaps)
+{
+  GstClipOverlay *self = GST_CLIP_OVERLAY (base);
+  if (!gst_video_info_from_caps (&self->format, incaps))
+    return FALSE;
+  const GstCapsFeatures *features = gst_caps_get_features (outcaps, 0);
+  self->attach = gst_caps_features_contains (features, COMPOSITION);
+  self->ask = self->attach && is_system_memory (features);
+  forget (self);
+  return TRUE;
+}
+
+/* Buffers go on as they are, so downstream says which metas they may have; cropping would have to be understood here, and
+ * pictures are taken over from upstream. */
+static gboolean
+gst_clip_overlay_propose_allocation (GstBaseTransform *base, GstQuery *decide, GstQuery *query)
+{
+  guint i;
+  if (!GST_BASE_TRANSFORM_CLASS (gst_clip_overlay_parent_class)
+           ->propose_allocation (base, decide, query))
+    return FALSE;
+  if (gst_query_find_allocation_meta (query, GST_VIDEO_CROP_META_API_TYPE, &i))
+    gst_query_remove_nth_allocation_meta (query, i);
+  if (!gst_query_find_allocation_meta (query, GST_VIDEO_OVERLAY_COMPOSITION_META_API_TYPE, NULL))
+    gst_query_add_allocation_meta (query, GST_VIDEO_OVERLAY_COMPOSITION_META_API_TYPE, NULL);
+  return TRUE;
+}
+
+static gboolean
+gst_clip_overlay_start (GstBaseTransform *base)
+{
+  GstClipOverlay *self = GST_CLIP_OVERLAY (base);
+  self->draw = clip_draw_new ();
+  GST_OBJECT_LOCK (self);
+  self->frames = self->renders = 0;
+  GST_OBJECT_UNLOCK (self);
+  return TRUE;
+}
+
+static gboolean
+gst_clip_overlay_stop (GstBaseTransform *base)
+{
+  GstClipOverlay *self = GST_CLIP_OVERLAY (base);
+  forget (self);
+  g_clear_pointer (&self->draw, clip_draw_free);
+  return TRUE;
+}
+
+/* ---------------------------------------------------------------------------------------------------------- properties */
+
+static void
+gst_clip_overlay_set_property (GObject *object, guint id, const GValue *value, GParamSpec *pspec)
+{
+  GstClipOverlay *self = GST_CLIP_OVERLAY (object);
+  GST_OBJECT_LOCK (self);
+  if (!clip_fields_set (&self->settings, offsets, N_SETTINGS, id, value))
+    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+  self->changed = TRUE;
+  GST_OBJECT_UNLOCK (self);
+}
+
+static void
+gst_clip_overlay_get_property (GObject *object, guint id, GValue *value, GParamSpec *pspec)
+{
+  GstClipOverlay *self = GST_CLIP_OVERLAY (object);
+  GST_OBJECT_LOCK (self);
+  if (id == PROP_STATS)
+    g_value_take_boxed (value, gst_structure_new ("clipoverlay-stats", "frames", G_TYPE_UINT64,
+                                                  self->frames, "renders", G_TYPE_UINT64,
+                                                  self->renders, NULL));
+  else if (!clip_fields_get (&self->settings, offsets, N_SETTINGS, id, value))
+    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+  GST_OBJECT_UNLOCK (self);
+}
+
+static void
+install_color (GObjectClass *class, guint id, const char *name, const char *what, guint value)
+{
+  g_object_class_install_property (class, id,
+                                   g_param_spec_uint (name, name, what, 0, G_MAXUINT32, value,
+                                                      G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS |
+                                                          GST_PARAM_MUTABLE_PLAYING |
+                                                          GST_PARAM_CONTROLLABLE));
+}
+
+static void
+install_properties (GObjectClass *class)
+{
+  const GParamFlags flags = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING;
+  const GParamFlags controllable = flags | GST_PARAM_CONTROLLABLE;
+  const struct {
+    guint id;
+    GParamSpec *spec;
+  } specs[] = {
+    { PROP_ELEMENT,
+      g_param_spec_string ("element", "Element",
+                           "Name of the clipclassify whose labels are shown (NULL = of all)", NULL,
+                           flags) },
+    { PROP_POSITION, g_param_spec_enum ("position", "Position", "Corner that the labels are in",
+                                        GST_TYPE_CLIP_POSITION, CLIP_POSITION_TOP_LEFT, flags) },
+    { PROP_FONT, g_param_spec_string ("font", "Font",
+                                      "Font of the labels as Pango describes them; without a size "
+                                      "it follows the height of the frame",
+                                      "Sans", flags) },
+    { PROP_OPACITY, g_param_spec_double ("opacity", "Opacity", "Opacity of all that is drawn", 0, 1,
+                                         1, controllable) },
+    { PROP_MAX_LABELS, g_param_spec_uint ("max-labels", "Most labels",
+                                          "At most so many labels are shown, the best ones", 0,
+                                          1000, 5, controllable) },
+    { PROP_BARS, g_param_spec_boolean ("bars", "Bars", "Show scores as bars, too", TRUE, flags) },
+    { PROP_BOXES,
+      g_param_spec_boolean ("boxes", "Boxes", "Show the boxes of detections", TRUE, flags) },
+  };
+  for (guint i = 0; i < G_N_ELEMENTS (specs); i++)
+    g_object_class_install_property (class, specs[i].id, specs[i].spec);
+  install_color (class, PROP_TEXT_COLOR, "text-color", "Colour of the text, ARGB", 0xffffffff);
+  install_color (class, PROP_BAR_COLOR, "bar-color", "Colour of the bars, ARGB", 0xff4fc3f7);
+  install_color (class, PROP_BACKGROUND_COLOR, "background-color", "Colour behind the labels, ARGB",
+                 0xb0101820);
+  install_color (class, PROP_BOX_COLOR, "box-color", "Colour of boxes, ARGB", 0xffffb300);
+  /**
+   * GstClipOverlay:stats:
+   *
+   * Counts since the element was started: "frames", and "renders", how often something was drawn
+   * anew. Frames that look like the one before share its pictures.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (
+      class, PROP_STATS,
+      g_param_spec_boxed ("stats", "Statistics", "Counts of frames and of drawings",
+                          GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
+}
+
+static void
+gst_clip_overlay_finalize (GObject *object)
+{
+  GstClipOverlay *self = GST_CLIP_OVERLAY (object);
+  g_free (self->settings.element);
+  g_free (self->settings.font);
+  G_OBJECT_CLASS (gst_clip_overlay_parent_class)->finalize (object);
+}
+
+static void
+gst_clip_overlay_init (GstClipOverlay *self)
+{
+  clip_fields_init (&self->settings, offsets, N_SETTINGS, G_OBJECT (self));
+}
+
+static void
+gst_clip_overlay_class_init (GstClipOverlayClass *class)
+{
+  static GstStaticCaps any = GST_STATIC_CAPS (
+      GST_VIDEO_CAPS_MAKE (GST_VIDEO_OVERLAY_COMPOSITION_BLEND_FORMATS) ";" GST_VIDEO_CAPS_MAKE_WITH_FEATURES (
+          "ANY", GST_VIDEO_FORMATS_ALL));
+  GObjectClass *object_class = G_OBJECT_CLASS (class);
+  GstElementClass *element_class = GST_ELEMENT_CLASS (class);
+  GstBaseTransformClass *transform_class = GST_BASE_TRANSFORM_CLASS (class);
+  GST_DEBUG_CATEGORY_INIT (gst_clip_overlay_debug, "clipoverlay", 0, "labels on video");
+
+  object_class->set_property = gst_clip_overlay_set_property;
+  object_class->get_property = gst_clip_overlay_get_property;
+  object_class->finalize = gst_clip_overlay_finalize;
+  install_properties (object_class);
+  gst_type_mark_as_plugin_api (GST_TYPE_CLIP_POSITION, 0);
+
+  g_autoptr (GstCaps) caps = gst_static_caps_get (&any);
+  gst_element_class_add_pad_template (
+      element_class, gst_pad_template_new ("sink", GST_PAD_SINK, GST_PAD_ALWAYS, caps));
+  gst_element_class_add_pad_template (
+      element_class, gst_pad_template_new ("src", GST_PAD_SRC, GST_PAD_ALWAYS, caps));
+  gst_element_class_set_static_metadata (
+      element_class, "CLIP label overlay", "Filter/Effect/Video/Analyzer",
+      "Draws labels, scores and boxes of detections on video", "the gst-clip authors");
+
+  transform_class->start = gst_clip_overlay_start;
+  transform_class->stop = gst_clip_overlay_stop;
+  transform_class->transform_caps = gst_clip_overlay_transform_caps;
+  transform_class->fixate_caps = gst_clip_overlay_fixate_caps;
+  transform_class->set_caps = gst_clip_overlay_set_caps;
+  transform_class->propose_allocation = gst_clip_overlay_propose_allocation;
+  transform_class->before_transform = gst_clip_overlay_before_transform;
+  transform_class->transform_ip = gst_clip_overlay_transform_ip;
+}
