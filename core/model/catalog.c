@@ -182,8 +182,8 @@ read_entry (GKeyFile *file, const char *what, const char *group, GError **error)
   return g_steal_pointer (&entry);
 }
 
-static ClipCatalog *
-read_catalog (GBytes *bytes, const char *what, GError **error)
+ClipCatalog *
+clip_catalog_parse (GBytes *bytes, const char *what, GError **error)
 {
   g_autoptr (GKeyFile) file = g_key_file_new ();
   g_autoptr (GError) reason = NULL;
@@ -209,7 +209,7 @@ clip_catalog_load (GError **error)
 {
   const char *path = g_getenv ("GST_CLIP_CATALOG");
   g_autoptr (GBytes) bytes = path && *path ? clip_bytes_map (path, error) : clip_bytes_catalog ();
-  return bytes ? read_catalog (bytes, path && *path ? path : "models/catalog", error) : NULL;
+  return bytes ? clip_catalog_parse (bytes, path && *path ? path : "models/catalog", error) : NULL;
 }
 
 /* --------------------------------------------------------------------------------------------------------- looking up */

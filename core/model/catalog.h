@@ -27,6 +27,9 @@ CLIP_API ClipCatalog *clip_catalog_load (GError **error);
 CLIP_API void clip_catalog_free (ClipCatalog *catalog);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (ClipCatalog, clip_catalog_free)
 
+/* A catalogue of these bytes; @what stands for it in messages. */
+ClipCatalog *clip_catalog_parse (GBytes *bytes, const char *what, GError **error);
+
 /* In the order of the file. */
 CLIP_API const ClipCatalogEntry *clip_catalog_get (const ClipCatalog *catalog,
                                                    guint index); /* NULL after the last */
