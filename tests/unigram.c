@@ -8,6 +8,8 @@ test_golden (void)
 {
   assert_golden_vocabulary ("unigram-t5.json", "unigram-t5.jsonl");
   assert_golden_vocabulary ("unigram-xlm.json", "unigram-xlm.jsonl");
+  assert_golden_vocabulary ("siglip.model", "siglip.jsonl");
+  assert_golden_vocabulary ("spaces.model", "spaces.jsonl");
 }
 
 #define UNIGRAM(vocab)                                                                             \
@@ -40,6 +42,40 @@ test_viterbi (void)
     g_assert_no_error (error);
     g_assert_cmpstr (clip_tokenizer_get_kind (tokenizer), ==, "unigram");
     assert_tokens (tokenizer, cases[i].text, cases[i].ids, 0);
+  }
+}
+
+/* Files of SentencePiece's own: each says what is wrong with it. */
+#define PIECE(text) "\n\6\n\4" text
+static void
+test_sentencepiece_refused (void)
+{
+  static const struct {
+    const char *bytes;
+    gsize length;
+    const char *message;
+  } cases[] = {
+#define BYTES(text) text, sizeof text - 1
+    { BYTES (PIECE ("abcd") "\n\7"), "cut short, after 1 pieces" },
+    { BYTES (PIECE ("abcd") "\n\3\n\4a"), "piece 1 is damaged" },
+    { BYTES (PIECE ("abcd") "\n\2\30\1"), "piece 1: expected a text in UTF-8" },
+    { BYTES (PIECE ("a\377bc")), "piece 0: expected a text in UTF-8" },
+    { BYTES (PIECE ("abcd") "\n\10\n\1a\25\0\0\300\177"), "piece 1: expected a text" },
+    { BYTES (PIECE ("abcd") "\n\5\n\1a\30\4"), "piece 1 is a symbol of its user's" },
+    { BYTES (PIECE ("abcd") "\n\5\n\1a\30\6"), "piece 1 is a byte" },
+    { BYTES (PIECE ("abcd") "\22\2\30\2"), "of kind BPE" },
+    { BYTES (PIECE ("abcd") "\22\3\300\2\7"), "unk_id 7" },
+    { BYTES (PIECE ("abcd")), "eos_id 2" },
+    { BYTES (PIECE ("abcd") "\22\3\230\2\1"), "byte_fallback" },
+    { BYTES (PIECE ("abcd") "\32\2\50\0"), "spaces that stay spaces" },
+    { BYTES (PIECE ("abcd") "\22\3\320\2\0\32\3\22\1x"), "precompiled_charsmap is damaged" },
+#undef BYTES
+  };
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    g_autofree char *found = refusal (cases[i].bytes, cases[i].length);
+    if (!strstr (found, cases[i].message))
+      g_test_message ("%u: expected \"%s\", found \"%s\"", i, cases[i].message, found);
+    g_assert_nonnull (strstr (found, cases[i].message));
   }
 }
 
@@ -143,6 +179,7 @@ main (int argc, char **argv)
   g_test_add_func ("/unigram/golden", test_golden);
   g_test_add_func ("/unigram/viterbi", test_viterbi);
   g_test_add_func ("/unigram/refused", test_refused);
+  g_test_add_func ("/unigram/sentencepiece-refused", test_sentencepiece_refused);
   g_test_add_func ("/unigram/canonical", test_canonical);
   g_test_add_func ("/unigram/adapt", test_adapt);
   return g_test_run ();

@@ -81,7 +81,8 @@ GBytes *
 clip_model_find_vocabulary (const ClipCheckpoint *checkpoint, const ClipStored *stored,
                             GError **error)
 {
-  static const char *const names[] = { "tokenizer.json", "vocab.txt", "bpe_simple_vocab_16e6.txt",
+  static const char *const names[] = { "tokenizer.json", "spiece.model", "vocab.txt",
+                                       "bpe_simple_vocab_16e6.txt",
                                        "bpe_simple_vocab_16e6.txt.gz" };
   const ClipTensor *own = clip_checkpoint_find (checkpoint, "clip.tokenizer"),
                    *tokens = clip_checkpoint_find (checkpoint, "clip.tokens");

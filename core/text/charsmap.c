@@ -9,6 +9,7 @@
  *
  * A character with its combining marks, of less than 6 bytes in all, is looked up as a whole, then each character of it. What is
  * found is the shortest beginning that the table has, which replaces all that was looked up: strange, but that is how they do it.
+ * SentencePiece itself replaces the longest beginning of the text that the table has, and goes on behind it.
  */
 #include "core/text/charsmap.h"
 
@@ -21,6 +22,7 @@ struct _ClipCharsmap {
   gsize n_units;
   const char *strings;
   gsize strings_size;
+  gboolean longest; /* as SentencePiece itself has it */
 };
 
 ClipCharsmap *
@@ -37,8 +39,14 @@ clip_charsmap_new (guint8 *bytes, gsize size)
   }
   ClipCharsmap *map = g_new (ClipCharsmap, 1);
   *map = (ClipCharsmap){ bytes, trie / 4, (const char *) bytes + sizeof trie + trie,
-                         size - sizeof trie - trie };
+                         size - sizeof trie - trie, FALSE };
   return map;
+}
+
+void
+clip_charsmap_set_longest (ClipCharsmap *map)
+{
+  map->longest = TRUE;
 }
 
 void
@@ -106,9 +114,47 @@ stands_alone (gunichar c)
   }
 }
 
+/* What the longest beginning of @text becomes that is in the table, and its *length; NULL: none is. */
+static const char *
+find_longest (const ClipCharsmap *map, const char *text, gsize *length)
+{
+  const char *found = NULL;
+  gsize place = children_of (unit_at (map, 0));
+  for (gsize i = 0; text[i]; i++) {
+    const guint8 byte = (guint8) text[i];
+    place ^= byte;
+    const guint32 unit = unit_at (map, place);
+    if ((unit & (1u << 31 | 0xff)) != byte)
+      break;
+    place ^= children_of (unit);
+    const guint32 string = unit & 1u << 8 ? unit_at (map, place) & ~(1u << 31) : G_MAXUINT32;
+    if (string < map->strings_size) {
+      found = map->strings + string;
+      *length = i + 1;
+    }
+  }
+  return found;
+}
+
+static char *
+apply_longest (const ClipCharsmap *map, const char *text)
+{
+  g_autoptr (GString) result = g_string_new (NULL);
+  while (*text) {
+    gsize length = g_utf8_next_char (text) - text;
+    const char *becomes = find_longest (map, text, &length);
+    g_string_append_len (result, becomes ? becomes : text,
+                         becomes ? (gssize) strlen (becomes) : (gssize) length);
+    text += length;
+  }
+  return g_utf8_make_valid (result->str, (gssize) result->len);
+}
+
 char *
 clip_charsmap_apply (const ClipCharsmap *map, const char *text)
 {
+  if (map->longest)
+    return apply_longest (map, text);
   g_autoptr (GString) result = g_string_new (NULL);
   while (*text) {
     const char *end = g_utf8_next_char (text);

@@ -10,5 +10,7 @@ ClipCharsmap *clip_charsmap_new (guint8 *bytes, gsize size);
 void clip_charsmap_free (ClipCharsmap *map);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (ClipCharsmap, clip_charsmap_free)
 
+/* From now on as SentencePiece itself has it: of all beginnings of what is left of the text the longest that is in the table. */
+void clip_charsmap_set_longest (ClipCharsmap *map);
 /* A new string, valid UTF-8 as @text is. */
 char *clip_charsmap_apply (const ClipCharsmap *map, const char *text);

@@ -198,6 +198,22 @@ find_added (const ClipTokenizer *tokenizer, const char *text)
   return NULL;
 }
 
+/* @text is normal: a '▁' in front of it, and for each space. */
+static void
+encode_whole (const ClipTokenizer *tokenizer, GArray *ids, const char *text)
+{
+  g_autoptr (GString) marked = g_string_new (NULL);
+  if (*text && tokenizer->prefix_space)
+    g_string_append (marked, CLIP_WORD_MARK);
+  for (; *text; text++) {
+    if (*text == ' ')
+      g_string_append (marked, CLIP_WORD_MARK);
+    else
+      g_string_append_c (marked, *text);
+  }
+  clip_unigram_encode (tokenizer->unigram, ids, marked->str, marked->len);
+}
+
 /* @text is normal. Each '▁' begins a word, whether it was a space or not. */
 static void
 encode_unigram (const ClipTokenizer *tokenizer, GArray *ids, const char *text)
@@ -235,7 +251,7 @@ encode_plain (const ClipTokenizer *tokenizer, GArray *ids, const char *text)
     return;
   }
   if (tokenizer->unigram) {
-    encode_unigram (tokenizer, ids, normal);
+    (tokenizer->whole ? encode_whole : encode_unigram) (tokenizer, ids, normal);
     return;
   }
   for (const char *p = normal; *p;) {

@@ -41,6 +41,7 @@ struct _ClipTokenizer {
       prefix_space; /* a space, with a unigram model a '▁', in front of a text that begins with none */
   gboolean
       split_spaces; /* unigram: white space between words is nothing, each has its '▁'; else each space is one */
+  gboolean whole; /* unigram: a text is one word, as SentencePiece itself has it */
 
   /* Words → ids: one of them. */
   ClipBpe *bpe;
@@ -103,3 +104,7 @@ gboolean clip_tokenizer_read_model (ClipTokenizer *tokenizer, JsonObject *model,
 
 /* tokenizer-json.c */
 ClipTokenizer *clip_tokenizer_from_json (GBytes *bytes, const char *name, GError **error);
+
+/* sentencepiece.c: whether @bytes begin as a spiece.model, and its tokenizer. */
+gboolean clip_tokenizer_is_sentencepiece (GBytes *bytes);
+ClipTokenizer *clip_tokenizer_from_sentencepiece (GBytes *bytes, const char *name, GError **error);

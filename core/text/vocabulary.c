@@ -4,6 +4,7 @@
  *
  *   gzip       inflated (up to a bound), then one of the others
  *   {          tokenizer.json
+ *   a piece    of SentencePiece's own file, spiece.model
  *   merges     "#version" in the first line, or two words in the second: CLIP's scheme gives the ids,
  *              256 bytes, 256 bytes with "</w>", one token for each merge, start and end of text
  *   otherwise  a WordPiece vocab.txt, the line number is the id
@@ -255,6 +256,8 @@ parse (GBytes *bytes, const BertOptions *options, const char *name, GError **err
       return NULL;
     data = g_bytes_get_data (inflated, &size);
   }
+  if (clip_tokenizer_is_sentencepiece (inflated ? inflated : bytes))
+    return clip_tokenizer_from_sentencepiece (inflated ? inflated : bytes, name, error);
   while (size > 0 && g_ascii_isspace (*data))
     data++, size--;
   if (size > 0 && *data == '{')
@@ -308,6 +311,12 @@ load_file (const char *path, GError **error)
   if ((g_str_equal (base, "vocab.json") || g_str_equal (base, "merges.txt")) && vocab && merges)
     return load_merges_and_vocab (merges, vocab, error);
 
+  if (g_str_equal (base, "sentencepiece.bpe.model"))
+    return clip_fail_null (error, CLIP_ERROR_UNSUPPORTED,
+                           "%s: XLM-RoBERTa's ids are others than this file's: expected its "
+                           "tokenizer.json",
+                           path);
+
   BertOptions options = uncased;
   if (g_str_equal (base, "vocab.txt") && config && !read_bert_options (config, &options, error))
     return NULL;
@@ -322,6 +331,7 @@ find_in_directory (const char *directory)
   static const char *const names[][2] = {
     /* the second is needed too */
     { "tokenizer.json" },
+    { "spiece.model" },
     { "merges.txt", "vocab.json" },
     { "vocab.txt" },
     { "bpe_simple_vocab_16e6.txt.gz" },
@@ -354,8 +364,8 @@ clip_tokenizer_load (const char *path, GError **error)
   if (!file)
     return clip_fail_null (
         error, CLIP_ERROR_TOKENIZER,
-        "%s: no vocabulary: expected tokenizer.json, vocab.json and merges.txt, vocab.txt or "
-        "bpe_simple_vocab_16e6.txt.gz",
+        "%s: no vocabulary: expected tokenizer.json, spiece.model, vocab.json and merges.txt, "
+        "vocab.txt or bpe_simple_vocab_16e6.txt.gz",
         path);
   return load_file (file, error);
 }

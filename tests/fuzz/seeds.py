@@ -289,6 +289,9 @@ tokenizer("merges", MERGES)
 tokenizer("merges-gzip", gzip.compress(MERGES.encode(), mtime=0))
 tokenizer("merges-cycle", "#version\na b\nab a\nab ab\nabab ab\n", "ab" * 60)
 tokenizer("merges-three-words", "#version\na b c\n")
+for name in "siglip", "spaces":
+    with open(os.path.join(HERE, "..", "golden", "text", name + ".model"), "rb") as model:
+        tokenizer("spiece-" + name, model.read(), "A low lower \u00e9 \u6771\u4eac \ufb01  x</s>")
 tokenizer("gzip-truncated", gzip.compress(MERGES.encode(), mtime=0)[:-9])
 tokenizer("gzip-of-gzip", gzip.compress(gzip.compress(MERGES.encode(), mtime=0), mtime=0))
 tokenizer("vocab", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nlow\n##er\n##est\nnew\na\ne\n")
@@ -409,6 +412,21 @@ seed("list", "tsv", "a.jpg\tone\ttwo\r\n\n\tno file\n")
 seed("list", "columns", "id,caption 1,IMAGE\n7,x,a.jpg,more\n8\n")
 seed("list", "bytes", b'\xef\xbb\xbfa.jpg,caf\xe9\nb.jpg,a\0b\nc.jpg,"open')
 seed("list", "empty", "")
+
+# ------------------------------------------------------------------------------------------------------------- catalog
+
+PLACE = "address=https://h/a.pt\n"
+seed("catalog", "file", "[A]\naliases=b;C:d;\n" + PLACE + "size=12\nsha256=" + "0f" * 32 + "\nlicense=MIT\nnote=n\n")
+seed("catalog", "hub", "[(f)]\nweights=w.bin;v.bin;\ncompanions=c.json;\n[A]\nfamily=f\nhub=o/n\nrevision=r\n")
+seed("catalog", "no-family", "[A]\nfamily=f\n" + PLACE)
+seed("catalog", "both", "[A]\nhub=o/n\nweights=w;\n" + PLACE)
+seed("catalog", "upwards", "[A]\nhub=o/../n\nweights=../w;\n")
+seed("catalog", "scheme", "[A]\naddress=file:///etc/passwd\n")
+seed("catalog", "size", "[A]\nsize=-1\n" + PLACE)
+seed("catalog", "sha256", "[A]\nsha256=0F\n" + PLACE)
+seed("catalog", "twice", "[A]\n" + PLACE + "[A]\n" + PLACE)
+seed("catalog", "utf8", b"[\xff]\naddress=https://h/\xff\n")
+seed("catalog", "empty", "")
 
 # ------------------------------------------------------------------------------------------------------------- picture
 
