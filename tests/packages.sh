@@ -5,7 +5,7 @@
 
 build_packages='gcc libc6-dev pkg-config meson ninja-build libglib2.0-dev libgstreamer1.0-dev
   libgstreamer-plugins-base1.0-dev libjson-glib-dev libopenblas-dev liborc-0.4-dev
-  libarchive-dev libgdk-pixbuf-2.0-dev libpango1.0-dev libcurl4-openssl-dev'
+  libarchive-dev zlib1g-dev libgdk-pixbuf-2.0-dev libpango1.0-dev libcurl4-openssl-dev'
 
 # GstAnalytics came with GStreamer 1.24, in -bad; Debian 12 has 1.22, whose -bad-dev brings half of OpenCV and nothing else.
 case "$( . /etc/os-release && echo "${VERSION_ID:-13}" )" in

@@ -12,7 +12,7 @@ typedef struct {
   const char *local_name;
   guint16 method, flags;
   guint32 packed, whole;
-  guint32 offset;
+  guint32 offset, crc;
   gboolean wide; /* sizes and offset as 64-bit numbers */
 } ZipEntry;
 
@@ -51,7 +51,8 @@ put_entry (GByteArray *out, const ZipEntry *entry, guint32 offset)
   put (out, 0, 4);
   put (out, entry->flags, 2);
   put (out, entry->method, 2);
-  put (out, 0, 8);
+  put (out, 0, 4);
+  put (out, entry->crc, 4);
   put (out, entry->wide ? G_MAXUINT32 : packed, 4);
   put (out, entry->wide ? G_MAXUINT32 : whole, 4);
   put (out, strlen (entry->name), 2);

@@ -125,6 +125,33 @@ test_comment (void)
   g_assert_nonnull (clip_zip_find (zip, "a"));
 }
 
+/* "123456789" has the check value of this CRC's catalogue entry. */
+static void
+test_crc (void)
+{
+  static const struct {
+    const char *text;
+    guint32 crc;
+    const char *message; /* NULL: sound */
+  } table[] = {
+    { "123456789", 0xcbf43926, NULL },
+    { "123456780", 0xcbf43926, "member a is damaged: its CRC-32 is b2288182, expected cbf43926" },
+    { "anything", 0, NULL },
+  };
+  for (guint i = 0; i < G_N_ELEMENTS (table); i++) {
+    const ZipEntry entry = { "a", table[i].text, strlen (table[i].text), .crc = table[i].crc };
+    g_autoptr (GBytes) bytes = write_zip (&entry, 1, FALSE);
+    gsize size;
+    const guint8 *data = g_bytes_get_data (bytes, &size);
+    g_autoptr (GError) error = NULL;
+    g_autoptr (ClipZip) zip = clip_zip_read (data, size, "x.zip", &error);
+    g_assert_no_error (error);
+    const gboolean sound = clip_zip_check (clip_zip_find (zip, "a"), &error);
+    g_assert_true (sound == !error);
+    g_assert_cmpstr (error ? error->message : NULL, ==, table[i].message);
+  }
+}
+
 int
 main (int argc, char *argv[])
 {
@@ -132,5 +159,6 @@ main (int argc, char *argv[])
   g_test_add_func ("/zip/cases", test_cases);
   g_test_add_func ("/zip/damaged", test_damaged);
   g_test_add_func ("/zip/comment", test_comment);
+  g_test_add_func ("/zip/crc", test_crc);
   return g_test_run ();
 }

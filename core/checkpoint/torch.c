@@ -241,7 +241,7 @@ read_archive (ClipCheckpoint *checkpoint, const Archive *archive, GError **error
                       "%s: was written on a big-endian machine, expected little-endian numbers",
                       checkpoint->name);
   const ClipZipMember *member = find_member (archive, "data.pkl", error);
-  if (!member) {
+  if (!member || !clip_zip_check (member, error)) {
     g_prefix_error (error, "%s: ", checkpoint->name);
     return FALSE;
   }

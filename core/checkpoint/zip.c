@@ -12,6 +12,7 @@
 #include "core/base/error.h"
 
 #include <string.h>
+#include <zlib.h>
 
 enum {
   LOCAL = 0x04034b50,
@@ -241,6 +242,7 @@ read_entry (ClipZip *zip, const guint8 *entry, gsize size, gsize *used, gsize li
                       member.name);
   member.stored = u16 (entry + 10) == 0 && !(u16 (entry + 8) & 1);
   member.size = packed;
+  member.crc = u32 (entry + 16);
   if (member.stored && packed != whole)
     return clip_fail (error, CLIP_ERROR_FORMAT,
                       "%s: zip member %s is stored in %" G_GUINT64_FORMAT
@@ -330,4 +332,16 @@ clip_zip_find (const ClipZip *zip, const char *name)
 {
   const guint position = GPOINTER_TO_UINT (g_hash_table_lookup (zip->index, name));
   return position ? clip_zip_get_member (zip, position - 1) : NULL;
+}
+
+gboolean
+clip_zip_check (const ClipZipMember *member, GError **error)
+{
+  if (member->crc == 0) /* as torch.save () writes it where it was told to compute none */
+    return TRUE;
+  const guint32 found = (guint32) crc32_z (0, member->data, member->size);
+  return found == member->crc ||
+         clip_fail (error, CLIP_ERROR_FORMAT,
+                    "member %s is damaged: its CRC-32 is %08x, expected %08x", member->name, found,
+                    member->crc);
 }

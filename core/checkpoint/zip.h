@@ -8,9 +8,13 @@ typedef struct {
   const guint8 *data; /* in the archive's own bytes */
   gsize size;
   gboolean stored; /* not compressed, not encrypted */
+  guint32 crc;     /* CRC-32 of the data as the directory has it; 0: the writer computed none */
 } ClipZipMember;
 
 typedef struct _ClipZip ClipZip;
+
+/* That the bytes of @member, which is stored, are those that were written: reads them all. An error is without the file's name. */
+gboolean clip_zip_check (const ClipZipMember *member, GError **error);
 
 /* @data stays the caller's and must outlive the result. @name stands for the file in messages. */
 ClipZip *clip_zip_read (const guint8 *data, gsize size, const char *name, GError **error);
