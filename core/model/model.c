@@ -187,17 +187,23 @@ add_tokenizer (ClipModel *model, const ClipStored *stored, GError **error)
     g_propagate_error (error, g_steal_pointer (&problem));
     return FALSE;
   }
-  if (problem)
-    g_ptr_array_add (model->warnings, g_strdup_printf ("%s (ignored: it belongs to another model)",
-                                                       problem->message));
+  if (problem) {
+    const ClipCheckpoint *checkpoint = clip_weights_get_checkpoint (model->weights);
+    const gboolean inside = clip_checkpoint_find (checkpoint, "clip.tokenizer") ||
+                            clip_checkpoint_find (checkpoint, "clip.tokens");
+    g_ptr_array_add (model->warnings,
+                     g_strdup_printf ("%s (ignored%s)", problem->message,
+                                      inside ? "" : ": it belongs to another model"));
+  }
 
   if (model->config.text.kind == CLIP_TEXT_CLIP && model->config.text.vocab_size == 49408)
     model->tokenizer = tokenizer_of_clip (&model->config.text);
   else
-    clip_fail (&model->no_tokenizer, CLIP_ERROR_TOKENIZER,
-               "%s: brings no vocabulary for its %d tokens (tokenizer.json, vocab.txt, or "
-               "vocab.json and merges.txt)",
-               model->source, model->config.text.vocab_size);
+    clip_fail (
+        &model->no_tokenizer, CLIP_ERROR_TOKENIZER,
+        "%s: brings no vocabulary for its %d tokens (tokenizer.json, spiece.model, vocab.txt, or "
+        "vocab.json and merges.txt)",
+        model->source, model->config.text.vocab_size);
   return TRUE;
 }
 
@@ -353,6 +359,7 @@ make_key (const ClipStored *stored, const char *override, ClipPrecision precisio
     HUGGINGFACE_CONFIG,
     PREPROCESSOR_CONFIG,
     "tokenizer.json",
+    "spiece.model",
     "tokenizer_config.json",
     "vocab.txt",
     "vocab.json",
