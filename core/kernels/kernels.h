@@ -12,6 +12,7 @@
 #include "core/kernels/gemm-narrow.h"
 #include "core/kernels/map.h"
 #include "core/kernels/peak.h"
+#include "core/kernels/quads.h"
 #include "core/kernels/resize.h"
 
 typedef enum {
@@ -92,6 +93,10 @@ typedef struct {
   float (*quantize_weights) (gint8 *y, const float *x, gsize n); /* x ≈ scale · y, |y| ≤ 127; returns the scale */
   void (*f32_to_bf16) (guint16 *y, const float *x, gsize n);               /* to nearest, ties to even */
   ClipGemmNarrowFunc gemm_i8, gemm_bf16;
+
+  /* --- convolutions in int8: core/kernels/quads.h. NULL where floats are to be multiplied, which is faster then */
+  ClipGemmQuadsFunc gemm_quads;
+  ClipDepthwiseI8Func depthwise_i8;
 
   /* --- pixels to quads, and one pass of a resize over quads: core/kernels/resize.h */
   ClipGatherFunc gather;

@@ -50,6 +50,7 @@ finish (const ClipGemmNarrow *g, Sum sum, int row, const Outputs *out)
 }
 
 #include "core/kernels/x86/gemm-narrow.h"
+#include "core/kernels/x86/quads.h"
 
 #define WORD_NUMBERS 4
 #include "core/kernels/x86/peak-narrow.h"
@@ -59,4 +60,6 @@ clip_kernels_fill_avx512vnni (ClipKernels *kernels)
 {
   kernels->gemm_i8 = gemm;
   kernels->peak_i8 = peak;
+  kernels->gemm_quads = gemm_quads;
+  kernels->depthwise_i8 = depthwise_i8;
 }
