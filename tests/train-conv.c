@@ -3,6 +3,7 @@
  * Convolutions in training, dense and depthwise, pooling and BatchNorm, against plain loops in double precision: odd sizes,
  * every padding, strides, maps with two parts and clamps; and the same bits for any number of threads.
  */
+#include "core/model/conv.h"
 #include "core/train/convlayer.h"
 #include "core/train/pool.h"
 

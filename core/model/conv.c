@@ -4,6 +4,18 @@
 #include <math.h>
 #include <string.h>
 
+int
+clip_same_size (int n, int stride)
+{
+  return (n + stride - 1) / stride;
+}
+
+int
+clip_same_pad (int n, int kernel, int stride)
+{
+  return MAX ((clip_same_size (n, stride) - 1) * stride + kernel - n, 0) / 2;
+}
+
 /* ---------------------------------------------------------------------------------------------------------- binding */
 
 gboolean

@@ -8,6 +8,10 @@
 #pragma once
 #include "core/model/layers.h"
 
+/* TensorFlow's SAME padding: out = ⌈n / s⌉, the odd one of the padding goes behind. */
+int clip_same_size (int n, int stride);
+int clip_same_pad (int n, int kernel, int stride);
+
 /* The first dimension of a tensor; FALSE where it is absent or out of all proportion. */
 gboolean clip_conv_outputs (const ClipWeights *weights, int *n, const char *name);
 

@@ -349,19 +349,36 @@ block_rows (int rows, int n_panels, int in)
   return MIN (pieces (MAX (wanted, least), ROWS_STEP) * ROWS_STEP, ROWS);
 }
 
+static void
+run (Product *p)
+{
+  const ClipLinear *layers = p->layers;
+  for (int i = 0; i < p->n_layers; i++) {
+    p->n_panels += pieces (layers[i].weight.rows, PANEL);
+    clip_session_count (p->session,
+                        (guint64) p->rows * layers[i].weight.rows * layers[i].weight.cols);
+  }
+  p->block = block_rows (p->rows, p->n_panels, layers->weight.cols);
+  p->n_blocks = pieces (p->rows, p->block);
+  clip_threads_run (p->session->threads, multiply, p, p->n_panels * p->n_blocks);
+}
+
 void
 clip_linear (ClipSession *session, float *y, gsize y_stride, const float *x, gsize x_stride,
              const ClipLinear *layers, int n, int rows, ClipLinearOp op)
 {
   Product p = { session, y, y_stride, x, x_stride, layers, n, rows, .op = op };
-  for (int i = 0; i < n; i++)
-    p.n_panels += pieces (layers[i].weight.rows, PANEL);
   if (layers->reduced.data)
     p.reduced =
         clip_reduce_rows (session, &layers->reduced, x, x_stride, rows, layers->weight.cols);
-  p.block = block_rows (rows, p.n_panels, layers->weight.cols);
-  p.n_blocks = pieces (rows, p.block);
-  for (int i = 0; i < n; i++)
-    clip_session_count (session, (guint64) rows * layers[i].weight.rows * layers[i].weight.cols);
-  clip_threads_run (session->threads, multiply, &p, p.n_panels * p.n_blocks);
+  run (&p);
+}
+
+void
+clip_linear_reduced (ClipSession *session, float *y, gsize y_stride, ClipReducedRows x,
+                     const ClipLinear *layer, int rows, ClipLinearOp op)
+{
+  Product p = { session,      y,        y_stride,    .layers = layer, .n_layers = 1,
+                .rows = rows, .op = op, .reduced = x };
+  run (&p);
 }

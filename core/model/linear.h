@@ -50,6 +50,9 @@ gsize clip_linear_scratch (int in);
  */
 void clip_linear (ClipSession *session, float *y, gsize y_stride, const float *x, gsize x_stride,
                   const ClipLinear *layers, int n, int rows, ClipLinearOp op);
+/* The same with an x that is reduced as @layer is. */
+void clip_linear_reduced (ClipSession *session, float *y, gsize y_stride, ClipReducedRows x,
+                          const ClipLinear *layer, int rows, ClipLinearOp op);
 
 /* The outputs first … first + n - 1 over the inputs from … from + k - 1; first is a multiple of CLIP_GROUP. Where inputs
  * are taken in several parts, in their order, each adds to the one before it: the first adds the bias, the last applies

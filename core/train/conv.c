@@ -14,18 +14,6 @@
 #define INPUTS 1024
 
 int
-clip_same_size (int n, int stride)
-{
-  return (n + stride - 1) / stride;
-}
-
-int
-clip_same_pad (int n, int kernel, int stride)
-{
-  return MAX ((clip_same_size (n, stride) - 1) * stride + kernel - n, 0) / 2;
-}
-
-int
 clip_padded_size (int n, int kernel, int stride, int pad)
 {
   return (n + 2 * pad - kernel) / stride + 1;

@@ -20,9 +20,6 @@ typedef struct {
   int in_size, out_size;
 } ClipConv;
 
-/* TensorFlow's SAME: out = ⌈n / s⌉, the odd one of the padding goes behind. */
-int clip_same_size (int n, int stride);
-int clip_same_pad (int n, int kernel, int stride);
 /* Padding on all sides. */
 int clip_padded_size (int n, int kernel, int stride, int pad);
 

@@ -10,6 +10,7 @@
  *   head        y = conv_head (x)                                             pooled = mean of relu6 (bn2 (y))       [F]
  */
 #include "core/base/error.h"
+#include "core/model/conv.h"
 #include "core/train/convlayer.h"
 #include "core/train/frozen.h"
 #include "core/train/layers.h"

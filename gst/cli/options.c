@@ -27,7 +27,7 @@ const GOptionEntry model_options[] = {
 
 const GOptionEntry session_options[] = {
   { "precision", 0, 0, G_OPTION_ARG_FILENAME, &chosen.precision_name,
-    "How transformers multiply: auto (default), f32, bf16, int8", "P" },
+    "How layers are multiplied: auto (default), f32, bf16, int8", "P" },
   { "threads", 't', 0, G_OPTION_ARG_INT, &chosen.threads,
     "Threads of the encoder (default 0: every processor); the result does not depend on it", "N" },
   { NULL },

@@ -49,6 +49,10 @@ static const Case cases[] = {
   { "rn-64", CLIP_IMAGE_RESNET, 64, 0, 32, 8, 16, 0, CLIP_DTYPE_F32, { 2, 2, 2, 2 } },
   { "lite0-160", CLIP_IMAGE_EFFICIENTNET, 160, 0, 0, 0, 0, 0, CLIP_DTYPE_F16 },
   { "lite0-224", CLIP_IMAGE_EFFICIENTNET, 224, 0, 0, 0, 0, 0, CLIP_DTYPE_F16 },
+  { "lite0-160-int8", CLIP_IMAGE_EFFICIENTNET, 160, .dtype = CLIP_DTYPE_F16,
+    .precision = CLIP_PRECISION_INT8 },
+  { "lite0-224-int8", CLIP_IMAGE_EFFICIENTNET, 224, .dtype = CLIP_DTYPE_F16,
+    .precision = CLIP_PRECISION_INT8 },
 };
 
 #define EMBED_DIM 512

@@ -172,6 +172,8 @@ CASES = {
     "vit-b-32-int8": ("vit", vit, "int8"),
     "lite0-160": ("lite160", lambda: lite(160), "f32"),
     "lite0-224": ("lite224", lambda: lite(224), "f32"),
+    "lite0-160-int8": ("lite160", lambda: lite(160), "int8"),
+    "lite0-224-int8": ("lite224", lambda: lite(224), "int8"),
 }
 
 

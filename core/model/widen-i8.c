@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ *   bytes = quantise (x)                                      each position with a scale and a zero of its own
+ *   wide = byte (expand (bytes))                              quads: core/kernels/quads.h
+ *   y = byte (depthwise (wide))
+ *
+ * A byte behind a ReLU6 stands for a number of CLIP_WIDEN_STEPs: 255 of them are 6, where ReLU6 ends. Narrower ranges for channels
+ * that seldom come near 6 were no better. To divide by the step is part of the weights' scales, to multiply with it of the weights
+ * that the bytes meet.
+ */
+#include "core/model/widen.h"
+
+#include <math.h>
+#include <string.h>
+
+#define PANEL CLIP_WIDEN_PANEL
+/* Bytes of expanded rows a task keeps: they are to stay in the second-level cache. */
+#define BAND_BYTES (160 * 1024)
+
+struct _ClipWidenI8 {
+  ClipReduced expand;                 /* scales: in steps of the channel */
+  const float *offsets, *expand_bias; /* [M] */
+  const guint32 *depthwise;           /* per panel of channels: ClipDepthwiseI8.w */
+  const float *scales, *bias;         /* [M] */
+};
+
+/* --------------------------------------------------------------------------------------------------------- binding */
+
+gboolean
+clip_widen_i8_pays (void)
+{
+  return clip_kernels ()->gemm_quads && clip_kernels ()->depthwise_i8;
+}
+
+gboolean
+clip_widen_i8_fits (const ClipWiden *widen, const ClipWidenNames *names)
+{
+  return names->expand && widen->kernel <= CLIP_QUADS_KERNEL_MAX && widen->stride <= 2 &&
+         widen->middle % 4 == 0 && widen->in <= CLIP_GEMM_I8_MAX;
+}
+
+/* How alike two pixels are, one step apart. */
+#define LIKENESS 0.8f
+
+/* Bytes of w[k, k] between -127 and 127. Each is rounded up or down so that the error of the result is least, for a picture whose
+ * pixels are alike: Σ_ij e_i · e_j · LIKENESS ^ distance. Rounded to nearest each by itself, e would add up. Returns the step. */
+static float
+quantise_taps (gint8 *q, const float *w, int k)
+{
+  const int n = k * k;
+  float most = 0, error[CLIP_QUADS_KERNEL_MAX * CLIP_QUADS_KERNEL_MAX];
+  for (int i = 0; i < n; i++)
+    most = MAX (most, fabsf (w[i]));
+  const float inverse = most < 1e-30f ? 0 : 127 / most;
+  for (int i = 0; i < n; i++) {
+    q[i] = (gint8) lrintf (w[i] * inverse);
+    error[i] = q[i] - w[i] * inverse;
+  }
+  for (int best = 0; best >= 0;) {
+    float gain = -1e-6f;
+    int step = 0;
+    best = -1;
+    for (int i = 0; i < n; i++) {
+      float slope = 0;
+      for (int j = 0; j < n; j++)
+        slope += error[j] * powf (LIKENESS, ABS (i / k - j / k) + ABS (i % k - j % k));
+      const int way = slope > 0 ? -1 : 1;
+      if (1 - 2 * fabsf (slope) < gain && ABS (q[i] + way) <= 127) {
+        gain = 1 - 2 * fabsf (slope);
+        step = way;
+        best = i;
+      }
+    }
+    if (best >= 0) {
+      q[best] += step;
+      error[best] += step;
+    }
+  }
+  return most / 127;
+}
+
+static void
+bind_expand (ClipWidenI8 *i8, ClipWeights *weights, const ClipLinear *expand)
+{
+  const int n = expand->weight.rows;
+  if (!clip_reduce_pack (weights, &i8->expand, &expand->weight, CLIP_PRECISION_INT8))
+    return;
+  float *scales = clip_weights_alloc (weights, n), *offsets = clip_weights_alloc (weights, n),
+        *bias = clip_weights_alloc (weights, n);
+  for (int c = 0; scales && offsets && bias && c < n; c++) {
+    scales[c] = i8->expand.scales[c] / CLIP_WIDEN_STEP;
+    offsets[c] = scales[c] * i8->expand.sums[c];
+    bias[c] = expand->bias[c] / CLIP_WIDEN_STEP;
+  }
+  i8->expand.scales = scales;
+  i8->offsets = offsets;
+  i8->expand_bias = bias;
+}
+
+static void
+bind_depthwise (ClipWidenI8 *i8, ClipWeights *weights, const ClipLinear *depthwise, int kernel)
+{
+  const int n = depthwise->weight.rows, taps = kernel * kernel;
+  const float *w = depthwise->weight.data;
+  float *scales = clip_weights_alloc (weights, n), *bias = clip_weights_alloc (weights, n);
+  guint32 *words = (guint32 *) clip_weights_alloc (weights, clip_quads_weights_size (kernel, n));
+  g_autofree gint8 *q = g_new (gint8, (gsize) n * taps);
+  if (!scales || !bias || !words)
+    return;
+  for (int c = 0; c < n; c++) {
+    scales[c] = quantise_taps (q + c * taps, w + c * taps, kernel);
+    bias[c] = depthwise->bias[c] / CLIP_WIDEN_STEP;
+  }
+  for (int first = 0; first < n; first += PANEL) {
+    const int panel = MIN (PANEL, n - first);
+    clip_quads_weights (words + clip_quads_weights_size (kernel, first), panel, q + first * taps,
+                        kernel, panel);
+  }
+  i8->depthwise = words;
+  i8->scales = scales;
+  i8->bias = bias;
+}
+
+void
+clip_widen_i8_bind (ClipWiden *widen, ClipWeights *weights, float epsilon,
+                    const ClipWidenNames *names)
+{
+  const int n = widen->middle, taps = widen->kernel * widen->kernel;
+  ClipWidenI8 *i8 = widen->i8 = g_new0 (ClipWidenI8, 1);
+  widen->expand =
+      clip_bind_folded (weights, n, widen->in, epsilon, names->expand, names->expand_norm);
+  const ClipLinear depthwise =
+      clip_bind_folded (weights, n, taps, epsilon, names->depthwise, names->depthwise_norm);
+  if (!clip_weights_ok (weights, NULL))
+    return;
+  bind_expand (i8, weights, &widen->expand);
+  bind_depthwise (i8, weights, &depthwise, widen->kernel);
+  clip_weights_release (weights, (float *) widen->expand.weight.data, (gsize) n * widen->in);
+  clip_weights_release (weights, (float *) depthwise.weight.data, (gsize) n * taps);
+  widen->expand.weight.data = NULL;
+}
+
+/* --------------------------------------------------------------------------------------------------------- running */
+
+/* The first quad of a line is zero, and so is what is behind the picture: padding. */
+static int
+line_quads (const ClipWiden *widen)
+{
+  return 1 + widen->out_size * widen->stride / 4 + CLIP_QUADS_BEYOND;
+}
+
+static int
+in_rows (const ClipWiden *widen, int out_rows)
+{
+  return (out_rows - 1) * widen->stride + widen->kernel;
+}
+
+static int
+band_rows (const ClipWiden *widen)
+{
+  const int rows = BAND_BYTES / (4 * line_quads (widen) * MIN (PANEL, widen->middle));
+  return CLAMP ((rows - widen->kernel) / widen->stride + 1, 1, widen->out_size);
+}
+
+gsize
+clip_widen_i8_scratch (const ClipWiden *widen)
+{
+  return (gsize) in_rows (widen, band_rows (widen)) * line_quads (widen) *
+         MIN (PANEL, widen->middle);
+}
+
+typedef struct {
+  ClipSession *session;
+  const ClipWiden *widen;
+  guint8 *y;
+  ClipReducedRows bytes; /* x */
+  int band, n_bands, n_panels;
+} Work;
+
+/* line[quads, n] = the channels @first … of the expanded @row of all images' rows */
+static void
+expand_row (const Work *work, guint32 *line, gsize row, int first, int n)
+{
+  const ClipWiden *widen = work->widen;
+  const ClipWidenI8 *i8 = widen->i8;
+  const gsize position = row * widen->in_size;
+  guint32 *inside = line + n;
+  const gsize stride = (gsize) i8->expand.n * CLIP_GROUP;
+  const ClipGemmQuads product = {
+    .y = inside,
+    .y_stride = n,
+    .x = work->bytes.data + position * work->bytes.stride,
+    .x_stride = work->bytes.stride,
+    .w = i8->expand.data + first / CLIP_GROUP * stride,
+    .w_stride = stride,
+    .quant = work->bytes.quant + position,
+    .scales = i8->expand.scales + first,
+    .offsets = i8->offsets + first,
+    .bias = i8->expand_bias + first,
+    .rows = widen->in_size,
+    .n = n,
+    .words = i8->expand.n,
+  };
+  work->session->kernels->gemm_quads (&product);
+}
+
+/* band[rows, quads, n] = the channels @first … of rows @top … of an image's expanded picture, zero outside of it */
+static void
+expand_band (const Work *work, guint32 *band, int image, int top, int rows, int first, int n)
+{
+  const int size = work->widen->in_size;
+  const gsize line = (gsize) line_quads (work->widen) * n,
+              behind = (gsize) (1 + (size + 3) / 4) * n;
+  for (int row = top; row < top + rows; row++, band += line) {
+    if (row < 0 || row >= size) {
+      memset (band, 0, line * sizeof *band);
+      continue;
+    }
+    memset (band, 0, n * sizeof *band);
+    memset (band + behind, 0, (line - behind) * sizeof *band);
+    expand_row (work, band, (gsize) image * size + row, first, n);
+  }
+}
+
+static void
+widen_some (void *data, int task, int worker)
+{
+  const Work *work = data;
+  const ClipWiden *widen = work->widen;
+  const ClipWidenI8 *i8 = widen->i8;
+  const int band_index = task % work->n_bands, panel = task / work->n_bands % work->n_panels,
+            image = task / work->n_bands / work->n_panels;
+  const int first = panel * PANEL, n = MIN (PANEL, widen->middle - first);
+  const int row = band_index * work->band, rows = MIN (work->band, widen->out_size - row);
+  const gsize line = (gsize) line_quads (widen) * n;
+  guint32 *band = (guint32 *) clip_session_scratch (work->session, worker);
+
+  expand_band (work, band, image, row * widen->stride - widen->pad, in_rows (widen, rows), first,
+               n);
+  for (int i = 0; i < rows; i++) {
+    const guint32 *lines[CLIP_QUADS_KERNEL_MAX];
+    for (int j = 0; j < widen->kernel; j++)
+      lines[j] = band + (i * widen->stride + j) * line;
+    const gsize position = ((gsize) image * widen->out_size + row + i) * widen->out_size;
+    const ClipDepthwiseI8 depthwise = {
+      .y = work->y + position * widen->middle + first,
+      .y_stride = widen->middle,
+      .rows = lines,
+      .rows_stride = n,
+      .w = i8->depthwise + clip_quads_weights_size (widen->kernel, first),
+      .w_stride = n,
+      .scales = i8->scales + first,
+      .bias = i8->bias + first,
+      .k = widen->kernel,
+      .stride = widen->stride,
+      .start = 4 - widen->pad,
+      .width = widen->out_size,
+      .n = n,
+    };
+    work->session->kernels->depthwise_i8 (&depthwise);
+  }
+}
+
+void
+clip_widen_i8_run (ClipSession *session, guint8 *y, const float *x, const ClipWiden *widen,
+                   int batch)
+{
+  Work work = { session, widen, y, .band = band_rows (widen) };
+  work.n_bands = (widen->out_size + work.band - 1) / work.band;
+  work.n_panels = (widen->middle + PANEL - 1) / PANEL;
+  work.bytes = clip_reduce_rows (session, &widen->i8->expand, x, widen->in,
+                                 batch * widen->in_size * widen->in_size, widen->in);
+  clip_widen_count (session, widen, batch);
+  clip_threads_run (session->threads, widen_some, &work, batch * work.n_bands * work.n_panels);
+}
