@@ -12,7 +12,7 @@
  *   scores         = softmax (logit_scale · cos (feature, labels))  clip_classifier_score ()
  *                    sigmoid (logit_scale · cos + logit_bias) of SigLIP
  *
- * Letters in shapes: B batch, T tokens, E embedding length, R image resolution, L labels. Arrays are row-major float32
+ * Letters in shapes: B batch, T tokens, E embedding length, H×W pixels of an image, L labels. Arrays are row-major float32
  * unless said otherwise. Objects named `_ref`/`_unref` are immutable after creation and may be shared by any number of
  * threads; a ClipSession and a ClipPreprocess are used by one thread at a time. Everything that can fail fails while it
  * is created, with a GError in the CLIP_ERROR domain that names the file, the tensor or option, what was expected and
@@ -65,9 +65,9 @@ typedef struct {
 } ClipModelOptions;
 
 typedef enum {
-  CLIP_RESIZE_SHORTEST, /* short side to R, then centre crop R×R */
-  CLIP_RESIZE_SQUASH,   /* to R×R whatever the aspect ratio */
-  CLIP_RESIZE_LONGEST,  /* long side to R, padded with zeros (black) to R×R */
+  CLIP_RESIZE_SHORTEST, /* as small as covers W×H, then centre crop */
+  CLIP_RESIZE_SQUASH,   /* to W×H whatever the aspect ratio */
+  CLIP_RESIZE_LONGEST,  /* as large as fits into W×H, padded with zeros (black) */
 } ClipResizeMode;
 
 typedef enum {
@@ -77,7 +77,7 @@ typedef enum {
 
 /* What turns an RGB picture into the image tower's input. */
 typedef struct {
-  int size; /* R */
+  int width, height; /* W, H */
   ClipFilter filter;
   ClipResizeMode resize_mode;
   float mean[3], std[3]; /* of R, G, B in [0, 1] */
@@ -102,7 +102,7 @@ typedef struct {
   const char *weights;    /* dtype most weights are stored in: "f32", "f16", "bf16", "i8" */
   int embed_dim;          /* E */
   int pooled_width;       /* P: of clip_encode_image_pooled () */
-  int image_size;         /* R */
+  int image_width, image_height; /* W, H in pixels */
   int context_length;     /* T */
   int vocab_size;
   float logit_scale;      /* exp of the checkpoint's logit_scale: 100 for trained CLIP */
@@ -167,7 +167,7 @@ typedef enum {
 } ClipColorMatrix;
 
 typedef enum {
-  CLIP_YUV_RESIZE_FIRST,  /* planes are resized, then R×R pixels converted: fast, the default */
+  CLIP_YUV_RESIZE_FIRST,  /* planes are resized, then W×H pixels converted: fast, the default */
   CLIP_YUV_CONVERT_FIRST, /* every pixel is converted to 8-bit RGB, then resized: as an RGB picture would be */
 } ClipYuvOrder;
 
@@ -192,7 +192,7 @@ CLIP_API ClipPreprocess *clip_preprocess_new (const ClipPreprocessConfig *config
 CLIP_API void clip_preprocess_free (ClipPreprocess *preprocess);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (ClipPreprocess, clip_preprocess_free)
 
-/* @pixels: [3, R, R]. @planes, @strides: one entry per plane of the format, in GStreamer's order; strides in bytes, any
+/* @pixels: [3, H, W]. @planes, @strides: one entry per plane of the format, in GStreamer's order; strides in bytes, any
  * value that holds a row, negative ones too. For RGB formats the result is, to the bit, that of the reference's Pillow
  * and torchvision. */
 CLIP_API void clip_preprocess_run (ClipPreprocess *preprocess, float *pixels, const guint8 *const planes[],
@@ -213,7 +213,7 @@ CLIP_API int clip_session_get_threads (const ClipSession *session);
  * shortcut leaves out does not count. */
 CLIP_API guint64 clip_session_get_operations (const ClipSession *session);
 
-/* @features: [B, E], not normalised. @pixels: [B, 3, R, R] of clip_preprocess_run (). */
+/* @features: [B, E], not normalised. @pixels: [B, 3, H, W] of clip_preprocess_run (). */
 CLIP_API void clip_encode_image (ClipSession *session, float *features, const float *pixels, int batch);
 /* @pooled: [B, P], what the image tower's projection reads: the features of a linear probe (paper A.3). A tower that
  * ends in attention pooling has no projection, and P = E. */

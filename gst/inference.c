@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * buffer → planes, mapped for reading where they lie → pixels [3, R, R] → feature [E]
+ * buffer → planes, mapped for reading where they lie → pixels [3, H, W] → feature [E]
  */
 #include "gst/inference.h"
 
@@ -33,11 +33,11 @@ clip_inference_sleep (ClipInference *inference)
 void
 clip_inference_wake (ClipInference *inference)
 {
-  const gsize size = clip_model_get_info (inference->model)->image_size;
+  const ClipModelInfo *info = clip_model_get_info (inference->model);
   if (inference->session)
     return;
   inference->session = clip_session_new (inference->model, inference->threads);
-  inference->pixels = g_new0 (float, 3 * size * size);
+  inference->pixels = g_new0 (float, 3 * (gsize) info->image_width * info->image_height);
 }
 
 gboolean

@@ -166,7 +166,7 @@ ClipStream *
 clip_stream_new (ClipModel *model, int threads)
 {
   const ClipModelInfo *info = clip_model_get_info (model);
-  const gsize n = 3 * (gsize) info->image_size * info->image_size;
+  const gsize n = 3 * (gsize) info->image_width * info->image_height;
   ClipStream *stream = g_new0 (ClipStream, 1);
   stream->spare = g_new0 (float, n);
   stream->waiting = g_new0 (float, n);

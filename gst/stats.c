@@ -89,8 +89,9 @@ clip_stats_describe_model (ClipModel *model)
       "container", G_TYPE_STRING, info->container, "naming", G_TYPE_STRING, info->naming,
       "image-tower", G_TYPE_STRING, info->image.kind, "text-tower", G_TYPE_STRING, info->text.kind,
       "precision", G_TYPE_STRING, info->precision, "weights", G_TYPE_STRING, info->weights,
-      "embedding-length", G_TYPE_INT, info->embed_dim, "image-size", G_TYPE_INT, info->image_size,
-      "context-length", G_TYPE_INT, info->context_length, "logit-scale", G_TYPE_FLOAT,
-      info->logit_scale, "parameters", G_TYPE_INT64, info->n_parameters, "mapped-bytes",
-      G_TYPE_INT64, info->mapped_bytes, "heap-bytes", G_TYPE_INT64, info->heap_bytes, NULL);
+      "embedding-length", G_TYPE_INT, info->embed_dim, "image-width", G_TYPE_INT, info->image_width,
+      "image-height", G_TYPE_INT, info->image_height, "context-length", G_TYPE_INT,
+      info->context_length, "logit-scale", G_TYPE_FLOAT, info->logit_scale, "parameters",
+      G_TYPE_INT64, info->n_parameters, "mapped-bytes", G_TYPE_INT64, info->mapped_bytes,
+      "heap-bytes", G_TYPE_INT64, info->heap_bytes, NULL);
 }

@@ -54,7 +54,7 @@ test_off (void)
                                   { 20, 9 }, { 1, 1 },   { 33, 500 },  { 35, 32 } };
   for (guint i = 0; i < G_N_ELEMENTS (sizes); i++) {
     g_auto (ClipPicture) picture = noise (sizes[i][0], sizes[i][1]);
-    ClipPreprocessConfig config = { R, CLIP_FILTER_BICUBIC, CLIP_RESIZE_SHORTEST };
+    ClipPreprocessConfig config = { R, R, CLIP_FILTER_BICUBIC, CLIP_RESIZE_SHORTEST };
     memcpy (config.mean, off.mean, sizeof off.mean);
     memcpy (config.std, off.std, sizeof off.std);
     const ClipFrameInfo frame = { .format = "RGB",

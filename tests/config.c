@@ -254,7 +254,7 @@ describe (const ClipConfig *c)
       : c->text.roberta              ? "roberta"
                                      : "bert",
       rows[c->text.pool], !c->text.no_causal_mask, c->text.projection_bias, c->text.clean,
-      c->text.no_end_token, c->text.head_layers, c->preprocess.size, c->preprocess.filter,
+      c->text.no_end_token, c->text.head_layers, c->preprocess.height, c->preprocess.filter,
       c->preprocess.resize_mode, c->preprocess.mean[0], c->preprocess.std[2], c->logit_scale,
       c->sigmoid);
 }

@@ -40,7 +40,7 @@ expect_embedding (const char *caps_string, GstBuffer *buffer, const ClipMeta *me
       clip_preprocess_new (&model_info->preprocess, &frame_info, &error);
   g_assert_no_error (error);
   g_autoptr (ClipSession) session = clip_session_new (model, 1);
-  const int n = model_info->embed_dim, size = model_info->image_size;
+  const int n = model_info->embed_dim, size = model_info->image_width;
   g_autofree float *pixels = g_new (float, 3 * size * size), *feature = g_new (float, n);
   g_assert_true (gst_video_frame_map (&frame, &info, buffer, GST_MAP_READ));
   clip_preprocess_run (preprocess, pixels, (const guint8 *const *) frame.data, frame.info.stride);

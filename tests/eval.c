@@ -116,7 +116,7 @@ ask_model (void)
       clip_classifier_new (session, labels, templates, NULL, NULL, &error);
   g_assert_no_error (error);
   const ClipModelInfo *info = clip_model_get_info (model);
-  g_autofree float *pixels = g_new (float, 3 * info->image_size * info->image_size),
+  g_autofree float *pixels = g_new (float, 3 * info->image_width * info->image_height),
                    *feature = g_new (float, info->embed_dim);
   for (int i = 0; i < IMAGES; i++) {
     const ClipFrameInfo frame = { "RGB", SIDE, SIDE + i };

@@ -179,7 +179,9 @@ static guint8 *
 run (const Frame *frame, int size, ClipResizeMode mode, ClipColorMatrix matrix, gboolean full_range,
      ClipYuvOrder order)
 {
-  const ClipPreprocessConfig config = { .size = size, .resize_mode = mode, .std = { 1, 1, 1 } };
+  const ClipPreprocessConfig config = {
+    .width = size, .height = size, .resize_mode = mode, .std = { 1, 1, 1 }
+  };
   const ClipFrameInfo info = {
     frame->format, frame->width, frame->height, matrix, full_range, order
   };

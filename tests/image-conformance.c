@@ -97,7 +97,7 @@ test_pixels (void)
   };
   for (gsize i = 0; i < G_N_ELEMENTS (cases); i++) {
     const int size = cases[i].size;
-    ClipPreprocessConfig config = { .size = size };
+    ClipPreprocessConfig config = { .width = size, .height = size };
     memcpy (config.mean, cases[i].mean, sizeof config.mean);
     memcpy (config.std, cases[i].std, sizeof config.std);
     g_autofree char *name =
@@ -139,7 +139,7 @@ test_yuv (void)
 {
   static const char *const clips[] = { "bottle-detection", "car-detection",
                                        "one-by-one-person-detection" };
-  const ClipPreprocessConfig config = { .size = 224, .std = { 1, 1, 1 } };
+  const ClipPreprocessConfig config = { .width = 224, .height = 224, .std = { 1, 1, 1 } };
   const gsize n = 3 * 224 * 224;
   g_autofree float *first = g_new (float, n), *last = g_new (float, n);
   for (gsize i = 0; i < G_N_ELEMENTS (clips); i++) {

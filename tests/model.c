@@ -17,7 +17,8 @@ test_default (void)
   g_assert_cmpstr (info->source, ==, "default");
   g_assert_true (g_str_has_prefix (info->id, "default@") &&
                  strlen (info->id) == strlen ("default@") + 16);
-  g_assert_cmpint (info->image_size, ==, info->preprocess.size);
+  g_assert_cmpint (info->image_width, ==, info->preprocess.width);
+  g_assert_cmpint (info->image_height, ==, info->preprocess.height);
   g_assert_null (info->warnings[0]);
   g_assert_cmpint (info->mapped_bytes, <=, 32 << 20);
   ClipTokenizer *tokenizer = clip_model_get_tokenizer (model, &error);
@@ -79,7 +80,8 @@ test_shared (void)
     g_assert_cmpstr (info->image.activation, ==, cases[i].activation);
     g_assert_cmpstr (info->text.kind, ==, cases[i].text);
     g_assert_cmpint (info->embed_dim, ==, cases[i].embed_dim);
-    g_assert_cmpint (info->image_size, ==, cases[i].image_size);
+    g_assert_cmpint (info->image_width, ==, cases[i].image_size);
+    g_assert_cmpint (info->image_height, ==, cases[i].image_size);
     g_assert_cmpint (info->context_length, ==, cases[i].context_length);
     g_assert_cmpint (info->vocab_size, ==, cases[i].vocab_size);
     g_assert_cmpint (info->n_parameters, ==, cases[i].n_parameters);
@@ -429,7 +431,7 @@ test_override (void)
   g_autoptr (GError) error = NULL;
   g_autoptr (ClipModel) model = clip_model_load (NULL, &options, &error);
   g_assert_no_error (error);
-  g_assert_cmpint (clip_model_get_info (model)->preprocess.size, ==, 224);
+  g_assert_cmpint (clip_model_get_info (model)->preprocess.width, ==, 224);
   g_assert_cmpint (clip_model_get_info (model)->preprocess.resize_mode, ==, CLIP_RESIZE_SQUASH);
 }
 

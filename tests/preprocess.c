@@ -69,10 +69,13 @@ check_golden (const char *line)
 {
   g_auto (GStrv) field = g_strsplit (line, "\t", 8);
   g_assert_cmpint (g_strv_length (field), ==, 8);
-  const int width = atoi (field[2]), height = atoi (field[3]), size = atoi (field[4]);
+  const int width = atoi (field[2]), height = atoi (field[3]);
   const int channels = strlen (field[0]);
+  int columns, rows;
+  g_assert_cmpint (sscanf (field[4], "%d×%d", &columns, &rows), ==, 2);
   const ClipPreprocessConfig config = {
-    .size = size,
+    .width = columns,
+    .height = rows,
     .filter = g_str_equal (field[5], "bilinear") ? CLIP_FILTER_BILINEAR : CLIP_FILTER_BICUBIC,
     .resize_mode = g_str_equal (field[6], "squash")    ? CLIP_RESIZE_SQUASH
                    : g_str_equal (field[6], "longest") ? CLIP_RESIZE_LONGEST
@@ -87,7 +90,7 @@ check_golden (const char *line)
   g_autoptr (ClipPreprocess) preprocess = clip_preprocess_new (&config, &frame, &error);
   g_assert_no_error (error);
   g_autofree guint8 *picture = make_picture (field[1], (gsize) width * height * channels);
-  const gsize n = 3 * (gsize) size * size;
+  const gsize n = 3 * (gsize) columns * rows;
   g_autofree float *pixels = g_new (float, n);
   g_autofree guint8 *rgb = g_malloc (n);
   clip_preprocess_run (preprocess, pixels, (const guint8 *const[]){ picture },
@@ -107,8 +110,9 @@ check_golden (const char *line)
     gsize at = 0;
     while (found->str[at] == field[7][at])
       at++;
-    g_error ("%s %s %d×%d to %d, %s, %s: byte %d differs\n  found    %s\n  expected %s", field[0],
-             field[1], width, height, size, field[5], field[6], (int) at / 2, found->str, field[7]);
+    g_error ("%s %s %d×%d to %s, %s, %s: byte %d differs\n  found    %s\n  expected %s", field[0],
+             field[1], width, height, field[4], field[5], field[6], (int) at / 2, found->str,
+             field[7]);
   }
 }
 
@@ -134,7 +138,9 @@ test_table (void)
 {
   static const float first[3] = { -1.7922626f, -1.7520971f, -1.4802198f };
   static const float last[3] = { 1.9303361f, 2.0748837f, 2.145897f };
-  const ClipPreprocessConfig config = { .size = 256, .mean = OPENAI_MEAN, .std = OPENAI_STD };
+  const ClipPreprocessConfig config = {
+    .width = 256, .height = 256, .mean = OPENAI_MEAN, .std = OPENAI_STD
+  };
   const ClipFrameInfo frame = { .format = "GRAY8", .width = 256, .height = 256 };
   g_autoptr (ClipPreprocess) preprocess = clip_preprocess_new (&config, &frame, NULL);
   g_autofree float *pixels = g_new (float, 3 * 256 * 256);
@@ -164,9 +170,11 @@ test_table (void)
 static void
 test_padding (void)
 {
-  const ClipPreprocessConfig config = {
-    .size = 8, .resize_mode = CLIP_RESIZE_LONGEST, .mean = OPENAI_MEAN, .std = OPENAI_STD
-  };
+  const ClipPreprocessConfig config = { .width = 8,
+                                        .height = 8,
+                                        .resize_mode = CLIP_RESIZE_LONGEST,
+                                        .mean = OPENAI_MEAN,
+                                        .std = OPENAI_STD };
   const ClipFrameInfo frame = { .format = "GRAY8", .width = 8, .height = 4 };
   g_autoptr (ClipPreprocess) preprocess = clip_preprocess_new (&config, &frame, NULL);
   guint8 white[8];
@@ -188,62 +196,62 @@ test_refused (void)
     const char *message;
   } cases[] = {
     { "format",
-      { .size = 8, .std = { 1, 1, 1 } },
+      { .width = 8, .height = 8, .std = { 1, 1, 1 } },
       { "NV42", 8, 8 },
       CLIP_ERROR_UNSUPPORTED,
       "format NV42, expected one of I420 YV12 NV12" },
     { "no format",
-      { .size = 8, .std = { 1, 1, 1 } },
+      { .width = 8, .height = 8, .std = { 1, 1, 1 } },
       { NULL, 8, 8 },
       CLIP_ERROR_UNSUPPORTED,
       "format (none)" },
     { "width",
-      { .size = 8, .std = { 1, 1, 1 } },
+      { .width = 8, .height = 8, .std = { 1, 1, 1 } },
       { "RGB", 0, 8 },
       CLIP_ERROR_UNSUPPORTED,
       "size 0×8, expected 1×1 to 32768×32768" },
     { "height",
-      { .size = 8, .std = { 1, 1, 1 } },
+      { .width = 8, .height = 8, .std = { 1, 1, 1 } },
       { "RGB", 8, 32769 },
       CLIP_ERROR_UNSUPPORTED,
       "size 8×32769" },
     { "negative",
-      { .size = 8, .std = { 1, 1, 1 } },
+      { .width = 8, .height = 8, .std = { 1, 1, 1 } },
       { "RGB", -8, 8 },
       CLIP_ERROR_UNSUPPORTED,
       "size -8×8" },
     { "matrix",
-      { .size = 8, .std = { 1, 1, 1 } },
+      { .width = 8, .height = 8, .std = { 1, 1, 1 } },
       { "I420", 8, 8, 7 },
       CLIP_ERROR_UNSUPPORTED,
       "matrix 7" },
     { "R",
-      { .size = 0, .std = { 1, 1, 1 } },
+      { .width = 0, .height = 0, .std = { 1, 1, 1 } },
       { "RGB", 8, 8 },
       CLIP_ERROR_UNSUPPORTED,
       "image size 0" },
     { "huge R",
-      { .size = 1 << 20, .std = { 1, 1, 1 } },
+      { .width = 1 << 20, .height = 1 << 20, .std = { 1, 1, 1 } },
       { "RGB", 8, 8 },
       CLIP_ERROR_UNSUPPORTED,
       "image size 1048576" },
     { "filter",
-      { .size = 8, .filter = 9, .std = { 1, 1, 1 } },
+      { .width = 8, .height = 8, .filter = 9, .std = { 1, 1, 1 } },
       { "RGB", 8, 8 },
       CLIP_ERROR_UNSUPPORTED,
       "filter 9" },
     { "mode",
-      { .size = 8, .resize_mode = 9, .std = { 1, 1, 1 } },
+      { .width = 8, .height = 8, .resize_mode = 9, .std = { 1, 1, 1 } },
       { "RGB", 8, 8 },
       CLIP_ERROR_UNSUPPORTED,
       "resize mode 9" },
     { "std",
-      { .size = 8, .std = { 1, 0, 1 } },
+      { .width = 8, .height = 8, .std = { 1, 0, 1 } },
       { "RGB", 8, 8 },
       CLIP_ERROR_CONFIG,
       "std 0 of channel 1" },
     { "mean",
-      { .size = 8, .mean = { 0, 0, NAN }, .std = { 1, 1, 1 } },
+      { .width = 8, .height = 8, .mean = { 0, 0, NAN }, .std = { 1, 1, 1 } },
       { "RGB", 8, 8 },
       CLIP_ERROR_CONFIG,
       "of channel 2" },
@@ -272,7 +280,9 @@ test_large (void)
   for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
     for (ClipResizeMode mode = CLIP_RESIZE_SHORTEST; mode <= CLIP_RESIZE_LONGEST; mode++)
       for (ClipYuvOrder order = CLIP_YUV_RESIZE_FIRST; order <= CLIP_YUV_CONVERT_FIRST; order++) {
-        const ClipPreprocessConfig config = { .size = 32, .resize_mode = mode, .std = { 1, 1, 1 } };
+        const ClipPreprocessConfig config = {
+          .width = 32, .height = 32, .resize_mode = mode, .std = { 1, 1, 1 }
+        };
         const ClipFrameInfo frame = { .format = cases[i].format,
                                       .width = cases[i].width,
                                       .height = cases[i].height,
@@ -299,7 +309,7 @@ test_no_allocation (void)
 {
   for (const char *const *format = clip_preprocess_formats (); *format; format++)
     for (ClipYuvOrder order = CLIP_YUV_RESIZE_FIRST; order <= CLIP_YUV_CONVERT_FIRST; order++) {
-      const ClipPreprocessConfig config = { .size = 24, .std = { 1, 1, 1 } };
+      const ClipPreprocessConfig config = { .width = 24, .height = 24, .std = { 1, 1, 1 } };
       const ClipFrameInfo frame = {
         .format = *format, .width = 61, .height = 47, .yuv_order = order, .premultiply_alpha = TRUE
       };

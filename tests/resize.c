@@ -12,35 +12,46 @@ test_geometry (void)
 {
   static const struct {
     const char *name;
-    int size;
+    int to_width, to_height;
     ClipResizeMode mode;
     int width, height;
     ClipGeometry expected; /* width, height, x, y, left, top, columns, rows */
   } cases[] = {
-    { "landscape", 224, CLIP_RESIZE_SHORTEST, 1920, 1080, { 398, 224, 87, 0, 0, 0, 224, 224 } },
-    { "portrait", 224, CLIP_RESIZE_SHORTEST, 1080, 1920, { 224, 398, 0, 87, 0, 0, 224, 224 } },
-    { "unchanged", 48, CLIP_RESIZE_SHORTEST, 48, 48, { 48, 48, 0, 0, 0, 0, 48, 48 } },
-    { "excess 1: 0.5 to 0", 12, CLIP_RESIZE_SHORTEST, 13, 12, { 13, 12, 0, 0, 0, 0, 12, 12 } },
-    { "excess 2", 12, CLIP_RESIZE_SHORTEST, 14, 12, { 14, 12, 1, 0, 0, 0, 12, 12 } },
-    { "excess 3: 1.5 to 2", 12, CLIP_RESIZE_SHORTEST, 15, 12, { 15, 12, 2, 0, 0, 0, 12, 12 } },
-    { "excess 5: 2.5 to 2", 12, CLIP_RESIZE_SHORTEST, 17, 12, { 17, 12, 2, 0, 0, 0, 12, 12 } },
-    { "truncated", 12, CLIP_RESIZE_SHORTEST, 100, 61, { 19, 12, 4, 0, 0, 0, 12, 12 } },
+    { "landscape",
+      224,
+      224,
+      CLIP_RESIZE_SHORTEST,
+      1920,
+      1080,
+      { 398, 224, 87, 0, 0, 0, 224, 224 } },
+    { "portrait", 224, 224, CLIP_RESIZE_SHORTEST, 1080, 1920, { 224, 398, 0, 87, 0, 0, 224, 224 } },
+    { "unchanged", 48, 48, CLIP_RESIZE_SHORTEST, 48, 48, { 48, 48, 0, 0, 0, 0, 48, 48 } },
+    { "excess 1: 0.5 to 0", 12, 12, CLIP_RESIZE_SHORTEST, 13, 12, { 13, 12, 0, 0, 0, 0, 12, 12 } },
+    { "excess 2", 12, 12, CLIP_RESIZE_SHORTEST, 14, 12, { 14, 12, 1, 0, 0, 0, 12, 12 } },
+    { "excess 3: 1.5 to 2", 12, 12, CLIP_RESIZE_SHORTEST, 15, 12, { 15, 12, 2, 0, 0, 0, 12, 12 } },
+    { "excess 5: 2.5 to 2", 12, 12, CLIP_RESIZE_SHORTEST, 17, 12, { 17, 12, 2, 0, 0, 0, 12, 12 } },
+    { "truncated", 12, 12, CLIP_RESIZE_SHORTEST, 100, 61, { 19, 12, 4, 0, 0, 0, 12, 12 } },
     { "one row",
+      224,
       224,
       CLIP_RESIZE_SHORTEST,
       32768,
       1,
       { 7340032, 224, 3669904, 0, 0, 0, 224, 224 } },
-    { "squash", 224, CLIP_RESIZE_SQUASH, 1920, 1080, { 224, 224, 0, 0, 0, 0, 224, 224 } },
-    { "pad", 224, CLIP_RESIZE_LONGEST, 1920, 1080, { 224, 126, 0, 0, 0, 49, 224, 126 } },
-    { "pad, odd", 13, CLIP_RESIZE_LONGEST, 40, 30, { 13, 10, 0, 0, 0, 1, 13, 10 } },
-    { "2.5 to 2", 10, CLIP_RESIZE_LONGEST, 20, 5, { 10, 2, 0, 0, 0, 4, 10, 2 } },
-    { "3.5 to 4", 10, CLIP_RESIZE_LONGEST, 20, 7, { 10, 4, 0, 0, 0, 3, 10, 4 } },
-    { "never 0", 8, CLIP_RESIZE_LONGEST, 1000, 1, { 8, 1, 0, 0, 0, 3, 8, 1 } },
+    { "squash", 224, 224, CLIP_RESIZE_SQUASH, 1920, 1080, { 224, 224, 0, 0, 0, 0, 224, 224 } },
+    { "pad", 224, 224, CLIP_RESIZE_LONGEST, 1920, 1080, { 224, 126, 0, 0, 0, 49, 224, 126 } },
+    { "pad, odd", 13, 13, CLIP_RESIZE_LONGEST, 40, 30, { 13, 10, 0, 0, 0, 1, 13, 10 } },
+    { "2.5 to 2", 10, 10, CLIP_RESIZE_LONGEST, 20, 5, { 10, 2, 0, 0, 0, 4, 10, 2 } },
+    { "3.5 to 4", 10, 10, CLIP_RESIZE_LONGEST, 20, 7, { 10, 4, 0, 0, 0, 3, 10, 4 } },
+    { "wide, of a wider", 40, 20, CLIP_RESIZE_SHORTEST, 100, 30, { 67, 20, 14, 0, 0, 0, 40, 20 } },
+    { "wide, of a square", 40, 20, CLIP_RESIZE_SHORTEST, 30, 30, { 40, 40, 0, 10, 0, 0, 40, 20 } },
+    { "tall, padded", 20, 40, CLIP_RESIZE_LONGEST, 30, 30, { 20, 20, 0, 0, 0, 10, 20, 20 } },
+    { "tall, squashed", 20, 40, CLIP_RESIZE_SQUASH, 30, 30, { 20, 40, 0, 0, 0, 0, 20, 40 } },
+    { "never 0", 8, 8, CLIP_RESIZE_LONGEST, 1000, 1, { 8, 1, 0, 0, 0, 3, 8, 1 } },
   };
   for (gsize i = 0; i < G_N_ELEMENTS (cases); i++) {
-    const ClipGeometry g =
-        clip_geometry (cases[i].size, cases[i].mode, cases[i].width, cases[i].height);
+    const ClipGeometry g = clip_geometry (cases[i].to_width, cases[i].to_height, cases[i].mode,
+                                          cases[i].width, cases[i].height);
     const ClipGeometry e = cases[i].expected;
     if (memcmp (&g, &e, sizeof g) != 0)
       g_error ("%s: %d×%d from %d,%d to %d,%d, %d×%d; expected %d×%d from %d,%d to %d,%d, %d×%d",

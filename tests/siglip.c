@@ -98,7 +98,7 @@ test_golden (const void *data)
   g_assert_cmpstr (info->naming, ==, golden->name);
   g_assert_cmpstr (info->image.activation, ==, golden->image_activation);
   g_assert_cmpstr (info->text.activation, ==, "gelu_tanh");
-  g_assert_cmpint (info->image_size, ==, golden->image_size);
+  g_assert_cmpint (info->image_width, ==, golden->image_size);
   g_assert_cmpint (info->preprocess.resize_mode, ==, CLIP_RESIZE_SQUASH);
   g_assert_cmpint (info->embed_dim, ==, 24);
   g_assert_cmpint (info->pooled_width, ==, 24);
@@ -118,7 +118,7 @@ test_golden (const void *data)
     check_close ("pooled", image, image_features, TOLERANCE);
     clip_encode_text (session, text, tokens->data, batch, tokens->shape[1]);
     check_close ("text", text, text_features, TOLERANCE);
-    const gsize picture = 3 * info->image_size * info->image_size;
+    const gsize picture = 3 * info->image_width * info->image_height;
     for (int b = 0; b < batch; b++) {
       clip_encode_image (session, image + b * E, (const float *) pixels->data + b * picture, 1);
       clip_encode_text (session, text + b * E, (const gint32 *) tokens->data + b * tokens->shape[1],

@@ -234,7 +234,7 @@ test_learns (void)
   g_assert_no_error (error);
   const ClipModelInfo *info = clip_model_get_info (model);
   g_assert_cmpstr (info->warnings[0], ==, NULL);
-  g_assert_cmpint (info->image_size, ==, SIZE);
+  g_assert_cmpint (info->image_width, ==, SIZE);
   g_assert_nonnull (clip_model_get_tokenizer (model, &error));
 }
 

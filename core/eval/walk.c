@@ -274,7 +274,7 @@ clip_walk (ClipSession *session, const char *const *shards, const ClipWalkOption
     .count = count,
     .n_variants = options->corruptions ? 1 + CLIP_CORRUPTIONS * CLIP_SEVERITIES : 1,
     .width = options->pooled ? info->pooled_width : info->embed_dim,
-    .n_pixels = 3 * (gsize) info->image_size * info->image_size,
+    .n_pixels = 3 * (gsize) info->image_width * info->image_height,
   };
   g_autofree float *pixels = g_new (float, BATCH *walk.n_pixels);
   g_autofree float *features = g_new (float, (BATCH + 1) * walk.n_variants * walk.width);

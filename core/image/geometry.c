@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Sizes and crops, rounded as the reference's Python does:
+ * Sizes and crops to W×H, rounded as the reference's Python does:
  *
- *   shortest : torchvision Resize (R): short side R, long side trunc (R · long / short); CenterCrop (R)
- *   squash   : R×R
- *   longest  : open_clip ResizeKeepRatio: both sides round (side / (long / R)); CenterCropOrPad (R)
+ *   shortest : of a square torchvision Resize (W): short side W, long side trunc (W · long / short); CenterCrop (W)
+ *              else open_clip ResizeKeepRatio: both sides round (side / min (width / W, height / H)); CenterCrop (H, W)
+ *   squash   : W×H
+ *   longest  : open_clip ResizeKeepRatio: both sides round (side / max (width / W, height / H)); CenterCropOrPad (H, W)
  */
 #include "core/image/geometry.h"
 
@@ -26,28 +27,35 @@ centre (int resized, int size, int *start, int *margin, int *kept)
   *kept = MIN (resized, size);
 }
 
-ClipGeometry
-clip_geometry (int size, ClipResizeMode mode, int width, int height)
+/* rint () rounds halves to even, like Python. The reference fails where a side rounds to 0. */
+static void
+divide (ClipGeometry *geometry, int width, int height, double ratio)
 {
-  ClipGeometry geometry = { .width = size, .height = size };
+  geometry->width = MAX ((int) rint (width / ratio), 1);
+  geometry->height = MAX ((int) rint (height / ratio), 1);
+}
+
+ClipGeometry
+clip_geometry (int to_width, int to_height, ClipResizeMode mode, int width, int height)
+{
+  const double across = (double) width / to_width, down = (double) height / to_height;
+  ClipGeometry geometry = { .width = to_width, .height = to_height };
   switch (mode) {
   case CLIP_RESIZE_SHORTEST:
-    if (width <= height)
-      geometry.height = (int) ((double) ((gint64) size * height) / width);
+    if (to_width != to_height)
+      divide (&geometry, width, height, MIN (across, down));
+    else if (width <= height)
+      geometry.height = (int) ((double) ((gint64) to_width * height) / width);
     else
-      geometry.width = (int) ((double) ((gint64) size * width) / height);
+      geometry.width = (int) ((double) ((gint64) to_width * width) / height);
     break;
-  case CLIP_RESIZE_LONGEST: {
-    const double ratio = (double) MAX (width, height) / size;
-    /* rint () rounds halves to even, like Python. The reference fails where a side rounds to 0. */
-    geometry.width = MAX ((int) rint (width / ratio), 1);
-    geometry.height = MAX ((int) rint (height / ratio), 1);
+  case CLIP_RESIZE_LONGEST:
+    divide (&geometry, width, height, MAX (across, down));
     break;
-  }
   case CLIP_RESIZE_SQUASH:
     break;
   }
-  centre (geometry.width, size, &geometry.x, &geometry.left, &geometry.columns);
-  centre (geometry.height, size, &geometry.y, &geometry.top, &geometry.rows);
+  centre (geometry.width, to_width, &geometry.x, &geometry.left, &geometry.columns);
+  centre (geometry.height, to_height, &geometry.y, &geometry.top, &geometry.rows);
   return geometry;
 }

@@ -2,8 +2,8 @@
 #pragma once
 #include "core/clip.h"
 
-/* Where a picture goes in R×R. It is resized to width × height, of which the part that begins at (x, y) is kept and put
- * at (left, top); the rest of R×R is black. */
+/* Where a picture goes in what is asked for. It is resized to width × height, of which the part that begins at (x, y) is
+ * kept and put at (left, top); the rest is black. */
 typedef struct {
   int width, height;
   int x, y;
@@ -11,5 +11,6 @@ typedef struct {
   int columns, rows; /* of the part that is kept */
 } ClipGeometry;
 
-/* Sizes 1 … 32768. */
-ClipGeometry clip_geometry (int size, ClipResizeMode mode, int width, int height);
+/* @to_width, @to_height: what is asked for. Sizes 1 … 32768. */
+ClipGeometry clip_geometry (int to_width, int to_height, ClipResizeMode mode, int width,
+                            int height);

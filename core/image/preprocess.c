@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * From a raw frame to the image tower's input, [3, R, R] float32:
+ * From a raw frame to the image tower's input, [3, H, W] float32:
  *
  *   RGB, gray           : resize -> table
  *   with alpha, stills  : colours × alpha -> resize -> colours / alpha -> table
@@ -24,7 +24,7 @@
 #include <string.h>
 
 #define MAX_FRAME_SIDE 32768
-#define MAX_SIZE 4096 /* of R: far beyond any tower */
+#define MAX_SIZE 4096 /* of W and H: far beyond any tower */
 
 typedef struct {
   ClipPreprocess *preprocess;
@@ -40,7 +40,7 @@ struct _ClipPreprocess {
   const ClipFormat *format;
   ClipFrameInfo frame;
   ClipGeometry geometry;
-  int size; /* R */
+  int width, height; /* W, H */
   float table[3][256];
   const ClipKernels *kernels;
   Source sources[3];
@@ -50,7 +50,7 @@ struct _ClipPreprocess {
   } channel[4]; /* where R G B (A) or Y U V are after the resize */
   gboolean premultiplied;
   ClipYuvMatrix yuv;
-  guint8 *rgb;     /* [3, R]: a row after its conversion */
+  guint8 *rgb;     /* [3, W]: a row after its conversion */
   guint8 *scratch; /* [7, scratch_size], of row_converted () */
   gsize scratch_size;
   /* the frame, during clip_preprocess_run () */
@@ -274,9 +274,11 @@ check (const ClipPreprocessConfig *config, const ClipFrameInfo *frame, GError **
   if ((guint) frame->matrix > CLIP_COLOR_MATRIX_BT2020)
     return clip_fail (error, CLIP_ERROR_UNSUPPORTED,
                       "frame: colour matrix %d, expected BT.601, BT.709 or BT.2020", frame->matrix);
-  if (config->size < 1 || config->size > MAX_SIZE)
+  if (config->width < 1 || config->width > MAX_SIZE || config->height < 1 ||
+      config->height > MAX_SIZE)
     return clip_fail (error, CLIP_ERROR_UNSUPPORTED,
-                      "preprocessing: image size %d, expected 1 to %d", config->size, MAX_SIZE);
+                      "preprocessing: image size %d×%d, expected 1×1 to %d×%d", config->width,
+                      config->height, MAX_SIZE, MAX_SIZE);
   if ((guint) config->filter > CLIP_FILTER_BILINEAR ||
       (guint) config->resize_mode > CLIP_RESIZE_LONGEST)
     return clip_fail (error, CLIP_ERROR_UNSUPPORTED,
@@ -306,10 +308,11 @@ clip_preprocess_new (const ClipPreprocessConfig *config, const ClipFrameInfo *fr
   preprocess->format = format;
   preprocess->frame = *frame;
   preprocess->frame.format = format->name;
-  preprocess->size = config->size;
+  preprocess->width = config->width;
+  preprocess->height = config->height;
   preprocess->kernels = clip_kernels ();
-  preprocess->geometry =
-      clip_geometry (config->size, config->resize_mode, frame->width, frame->height);
+  preprocess->geometry = clip_geometry (config->width, config->height, config->resize_mode,
+                                        frame->width, frame->height);
   /* Pillow leaves alpha alone where nothing is resized. */
   preprocess->premultiplied =
       frame->premultiply_alpha && format->alpha &&
@@ -319,7 +322,7 @@ clip_preprocess_new (const ClipPreprocessConfig *config, const ClipFrameInfo *fr
       preprocess->table[c][i] = ((float) i / 255.0f - config->mean[c]) / config->std[c];
   clip_yuv_matrix_init (&preprocess->yuv, frame->matrix, frame->full_range);
   add_sources (preprocess, config->filter);
-  preprocess->rgb = clip_aligned_alloc (3 * (gsize) config->size);
+  preprocess->rgb = clip_aligned_alloc (3 * (gsize) config->width);
   if (row_func (preprocess) == row_converted) {
     preprocess->scratch_size =
         ((gsize) frame->width + 2 + CLIP_ALIGNMENT - 1) / CLIP_ALIGNMENT * CLIP_ALIGNMENT;
@@ -366,7 +369,7 @@ finish_row (ClipPreprocess *preprocess, const guint8 *rgb[3], int y)
   }
   guint8 *out[3];
   for (int c = 0; c < 3; c++)
-    out[c] = preprocess->rgb + (gsize) c * preprocess->size;
+    out[c] = preprocess->rgb + (gsize) c * preprocess->width;
 
   if (preprocess->premultiplied)
     for (int c = 0; c < 3; c++)
@@ -393,7 +396,7 @@ clip_preprocess_run (ClipPreprocess *preprocess, float *pixels, const guint8 *co
                      const int strides[])
 {
   const ClipGeometry *geometry = &preprocess->geometry;
-  const gsize size = preprocess->size;
+  const gsize width = preprocess->width, height = preprocess->height;
   preprocess->planes = planes;
   preprocess->strides = strides;
   for (int i = 0; i < preprocess->n_sources; i++) {
@@ -401,14 +404,14 @@ clip_preprocess_run (ClipPreprocess *preprocess, float *pixels, const guint8 *co
     clip_resizer_run (&source->resizer, source->picture, preprocess->kernels, row_func (preprocess),
                       source);
   }
-  if (geometry->columns < size || geometry->rows < size)
+  if (geometry->columns < width || geometry->rows < height)
     for (int c = 0; c < 3; c++)
-      fill (pixels + c * size * size, preprocess->table[c][0], size * size);
+      fill (pixels + c * width * height, preprocess->table[c][0], width * height);
   for (int y = 0; y < geometry->rows; y++) {
     const guint8 *rgb[3];
     finish_row (preprocess, rgb, y);
     for (int c = 0; c < 3; c++) {
-      float *to = pixels + (c * size + geometry->top + y) * size + geometry->left;
+      float *to = pixels + (c * height + geometry->top + y) * width + geometry->left;
       for (int x = 0; x < geometry->columns; x++)
         to[x] = preprocess->table[c][rgb[c][x]];
     }

@@ -45,11 +45,14 @@ static const struct {
   [CLIP_FILTER_BILINEAR] = { bilinear, 1 },
 };
 
-/* Weights of output @o to @weights, without the zeros at both ends; @scratch as large. Returns how many, *@first is the
- * sample of the first. */
-static int
-output_weights (gint32 *weights, double *scratch, int *first, ClipFilter filter,
-                const ClipAxis *axis, int o)
+int
+clip_filter_length (ClipFilter filter, const ClipAxis *axis)
+{
+  return 2 * (int) ceil (filters[filter].support * MAX (axis->scale, 1)) + 2;
+}
+
+int
+clip_filter_weights (double *weights, int *first, ClipFilter filter, const ClipAxis *axis, int o)
 {
   const double stretch = MAX (axis->scale, 1), support = filters[filter].support * stretch;
   const double centre = (axis->from + o + 0.5) * axis->scale + axis->offset;
@@ -58,16 +61,27 @@ output_weights (gint32 *weights, double *scratch, int *first, ClipFilter filter,
   const double inverse = 1.0 / stretch;
   double sum = 0;
   for (int i = begin; i < end; i++) {
-    scratch[i - begin] = filters[filter].weight ((i - centre + 0.5) * inverse);
-    sum += scratch[i - begin];
+    weights[i - begin] = filters[filter].weight ((i - centre + 0.5) * inverse);
+    sum += weights[i - begin];
   }
-  int n = 0;
+  for (int i = begin; i < end; i++)
+    weights[i - begin] /= sum;
   *first = begin;
-  for (int i = begin; i < end; i++) {
-    const double weight = scratch[i - begin] / sum * (1 << CLIP_WEIGHT_BITS);
+  return end - begin;
+}
+
+/* The same in 8-bit arithmetic, without the zeros at both ends; @scratch as large. */
+static int
+output_weights (gint32 *weights, double *scratch, int *first, ClipFilter filter,
+                const ClipAxis *axis, int o)
+{
+  int n = 0;
+  const int all = clip_filter_weights (scratch, first, filter, axis, o), begin = *first;
+  for (int i = 0; i < all; i++) {
+    const double weight = scratch[i] * (1 << CLIP_WEIGHT_BITS);
     const gint32 rounded = (gint32) (weight < 0 ? weight - 0.5 : weight + 0.5);
     if (n == 0 && rounded == 0)
-      *first = i + 1;
+      *first = begin + i + 1;
     else
       weights[n++] = rounded;
   }
@@ -98,7 +112,7 @@ split_weights (gint16 halves[8], gint8 digits[12], const gint32 weights[4])
 void
 clip_pass_init (ClipPass *pass, ClipFilter filter, const ClipAxis *axis)
 {
-  const int longest = 2 * (int) ceil (filters[filter].support * MAX (axis->scale, 1)) + 2;
+  const int longest = clip_filter_length (filter, axis);
   g_autofree double *scratch = g_new (double, longest);
   g_autofree gint32 *weights = g_new (gint32, longest);
   ClipTaps *taps = &pass->taps;

@@ -50,6 +50,12 @@ void clip_resizer_clear (ClipResizer *resizer);
 void clip_resizer_run (ClipResizer *resizer, guint8 *picture, const ClipKernels *kernels,
                        ClipRowFunc row, void *data);
 
+/* Weights of output @o, their sum 1, to @weights, which has place for clip_filter_length (). Returns how many; *@first is
+ * the sample of the first. The same values PyTorch's interpolate () has with antialias=True and align_corners=False. */
+int clip_filter_weights (double *weights, int *first, ClipFilter filter, const ClipAxis *axis,
+                         int o);
+int clip_filter_length (ClipFilter filter, const ClipAxis *axis);
+
 /* For tests: the weights of one direction. */
 void clip_pass_init (ClipPass *pass, ClipFilter filter, const ClipAxis *axis);
 void clip_pass_clear (ClipPass *pass);

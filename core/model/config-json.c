@@ -204,8 +204,8 @@ add_preprocess (JsonBuilder *builder, const ClipPreprocessConfig *preprocess)
   }
   json_builder_set_member_name (builder, "size");
   json_builder_begin_array (builder);
-  json_builder_add_int_value (builder, preprocess->size);
-  json_builder_add_int_value (builder, preprocess->size);
+  json_builder_add_int_value (builder, preprocess->height); /* as OpenCLIP has it */
+  json_builder_add_int_value (builder, preprocess->width);
   json_builder_end_array (builder);
   add_string (builder, "interpolation", filters[preprocess->filter]);
   add_string (builder, "resize_mode", modes[preprocess->resize_mode]);

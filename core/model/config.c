@@ -545,14 +545,14 @@ apply_preprocess (ClipConfig *config, const ClipSaid *said, GPtrArray *warnings)
 {
   ClipPreprocessConfig *preprocess = &config->preprocess;
   const int filter = said->n[CLIP_SAYS_FILTER], mode = said->n[CLIP_SAYS_RESIZE_MODE];
-  preprocess->size = config->image.image_size;
+  preprocess->width = preprocess->height = config->image.image_size;
   preprocess->filter = filter == CLIP_UNSAID ? CLIP_FILTER_BICUBIC : filter;
   preprocess->resize_mode = mode == CLIP_UNSAID ? CLIP_RESIZE_SHORTEST : mode;
   if (filter == CLIP_UNSAID && mode == CLIP_UNSAID)
     warn (warnings,
           "no configuration tells how pictures are resized: bicubic, short side to %d, centre "
           "cropped assumed",
-          preprocess->size);
+          preprocess->width);
 
   /* EfficientNet was trained on (u8 - 127) / 128. */
   const gboolean lite = config->image.kind == CLIP_IMAGE_EFFICIENTNET;

@@ -212,15 +212,16 @@ crop_and_resize (guint8 *planes, const ClipPicture *picture, const Plan *plan, i
   if (plan->low) {
     const int side = plan->low;
     const gsize n = (gsize) side * side;
-    const ClipGeometry geometry = clip_geometry (
-        side, plan->whole ? CLIP_RESIZE_SHORTEST : CLIP_RESIZE_SQUASH, part.width, part.height);
+    const ClipGeometry geometry =
+        clip_geometry (side, side, plan->whole ? CLIP_RESIZE_SHORTEST : CLIP_RESIZE_SQUASH,
+                       part.width, part.height);
     resize (planes, &part, &geometry, side);
     small = g_malloc (3 * n);
     interleave (small, planes, n);
     part = (Part){ small, (gsize) 3 * side, side, side };
   }
   const ClipGeometry geometry = clip_geometry (
-      size, plan->whole ? CLIP_RESIZE_SHORTEST : CLIP_RESIZE_SQUASH, part.width, part.height);
+      size, size, plan->whole ? CLIP_RESIZE_SHORTEST : CLIP_RESIZE_SQUASH, part.width, part.height);
   resize (planes, &part, &geometry, size);
 }
 

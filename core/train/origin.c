@@ -360,7 +360,8 @@ begin_with_towers (ClipOrigin *origin, const ClipSettings *settings, GPtrArray *
       g_ptr_array_add (warnings,
                        g_strdup_printf ("%s: %s", settings->path, (char *) assumed->pdata[i]));
   if (settings->image_size > 0)
-    config->image.image_size = config->preprocess.size = settings->image_size;
+    config->image.image_size = config->preprocess.width = config->preprocess.height =
+        settings->image_size;
   origin->config_text = clip_config_to_json (config);
   return TRUE;
 }

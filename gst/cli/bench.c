@@ -70,7 +70,7 @@ bench_init (Bench *bench, ClipModel *model, int max_batch, GError **error)
   ClipTokenizer *tokenizer = clip_model_get_tokenizer (model, error);
   if (!tokenizer)
     return FALSE;
-  const gsize image = 3 * (gsize) info->image_size * info->image_size;
+  const gsize image = 3 * (gsize) info->image_width * info->image_height;
   *bench = (Bench){
     .session = options_open_session (model),
     .pixels = g_try_new (float, image *max_batch),
@@ -79,7 +79,7 @@ bench_init (Bench *bench, ClipModel *model, int max_batch, GError **error)
   };
   if (!bench->pixels) {
     g_set_error (error, CLIP_ERROR, CLIP_ERROR_IO, "%d images of %d×%d do not fit into memory",
-                 max_batch, info->image_size, info->image_size);
+                 max_batch, info->image_width, info->image_height);
     return FALSE;
   }
   g_autoptr (GRand) random = g_rand_new_with_seed (1);

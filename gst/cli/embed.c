@@ -141,11 +141,11 @@ static float *
 encode_pixels (ClipSession *session, const ClipArray *pixels, GError **error)
 {
   const ClipModelInfo *info = clip_model_get_info (clip_session_get_model (session));
-  int size = info->image_size;
-  gsize n = pixels->shape[0], image = 3 * (gsize) size * size;
-  if (pixels->n_dims != 4 || pixels->shape[1] != 3 || pixels->shape[2] != size ||
-      pixels->shape[3] != size) {
-    g_autofree char *expected = g_strdup_printf ("[N, 3, %d, %d]", size, size);
+  const int width = info->image_width, height = info->image_height;
+  gsize n = pixels->shape[0], image = 3 * (gsize) width * height;
+  if (pixels->n_dims != 4 || pixels->shape[1] != 3 || pixels->shape[2] != height ||
+      pixels->shape[3] != width) {
+    g_autofree char *expected = g_strdup_printf ("[N, 3, %d, %d]", height, width);
     shape_error (error, pixels, expected);
     return NULL;
   }

@@ -158,7 +158,7 @@ frames_encode (Frames *frames, ClipSession *session, const char *task, FeatureFu
                gpointer data)
 {
   const ClipModelInfo *info = clip_model_get_info (clip_session_get_model (session));
-  gsize image = 3 * (gsize) info->image_size * info->image_size, embed = info->embed_dim;
+  gsize image = 3 * (gsize) info->image_width * info->image_height, embed = info->embed_dim;
   g_autofree float *pixels = g_new (float, BATCH *image);
   g_autofree float *features = g_new (float, BATCH *embed);
   FrameName names[BATCH];

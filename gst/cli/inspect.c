@@ -30,6 +30,20 @@ add_tower (JsonLine *line, const char *name, const ClipTowerInfo *tower)
   json_line_end (line, '}');
 }
 
+/* A number of a square, otherwise as open_clip_config.json has it. */
+static void
+add_size (JsonLine *line, const char *name, int width, int height)
+{
+  if (width == height) {
+    json_line_int (line, name, width);
+    return;
+  }
+  json_line_begin (line, name, '[');
+  json_line_int (line, NULL, height);
+  json_line_int (line, NULL, width);
+  json_line_end (line, ']');
+}
+
 static void
 add_preprocess (JsonLine *line, const ClipPreprocessConfig *config)
 {
@@ -38,7 +52,7 @@ add_preprocess (JsonLine *line, const ClipPreprocessConfig *config)
                                               "longest" }; /* ClipResizeMode */
 
   json_line_begin (line, "preprocess", '{');
-  json_line_int (line, "size", config->size);
+  add_size (line, "size", config->width, config->height);
   json_line_string (line, "filter", filters[config->filter]);
   json_line_string (line, "resize_mode", resize_modes[config->resize_mode]);
   json_line_floats (line, "mean", config->mean, G_N_ELEMENTS (config->mean));
@@ -82,7 +96,7 @@ run (char **arguments, guint n)
   json_line_string (line, "weights", info->weights);
   json_line_int (line, "parameters", info->n_parameters);
   json_line_int (line, "embed_dim", info->embed_dim);
-  json_line_int (line, "image_size", info->image_size);
+  add_size (line, "image_size", info->image_width, info->image_height);
   json_line_int (line, "context_length", info->context_length);
   json_line_int (line, "vocab_size", info->vocab_size);
   json_line_float (line, "logit_scale", info->logit_scale);

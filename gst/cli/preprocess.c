@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* gst-clip preprocess: images become the tensor `pixels` [N, 3, R, R] f32 of a safetensors file. */
+/* gst-clip preprocess: images become the tensor `pixels` [N, 3, H, W] f32 of a safetensors file. */
 #include "gst/cli/frames.h"
 #include "gst/cli/options.h"
 #include "gst/cli/terminal.h"
@@ -23,10 +23,10 @@ run (char **arguments, guint n)
     return CLI_FAILED;
 
   const ClipPreprocessConfig *config = &clip_model_get_info (model)->preprocess;
-  gsize image = 3 * (gsize) config->size * config->size;
+  gsize image = 3 * (gsize) config->width * config->height;
   g_autofree float *pixels = g_try_new (float, image *n);
   if (!pixels) {
-    terminal_report ("%u images of %d×%d do not fit into memory", n, config->size, config->size);
+    terminal_report ("%u images of %d×%d do not fit into memory", n, config->width, config->height);
     return CLI_FAILED;
   }
 
@@ -52,7 +52,7 @@ run (char **arguments, guint n)
   }
 
   g_autoptr (GError) error = NULL;
-  ClipArray array = { "pixels", "F32", 4, { n, 3, config->size, config->size }, pixels };
+  ClipArray array = { "pixels", "F32", 4, { n, 3, config->height, config->width }, pixels };
   if (!clip_arrays_write (output, &array, 1, &error)) {
     terminal_report ("%s", error->message);
     return CLI_FAILED;

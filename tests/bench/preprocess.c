@@ -38,7 +38,8 @@ compare (const void *a, const void *b)
 static void
 measure (const Case *c)
 {
-  const ClipPreprocessConfig config = { .size = c->size,
+  const ClipPreprocessConfig config = { .width = c->size,
+                                        .height = c->size,
                                         .mean = { 0.48145466f, 0.4578275f, 0.40821073f },
                                         .std = { 0.26862954f, 0.26130258f, 0.27577711f } };
   const ClipFrameInfo frame = { .format = c->format,

@@ -110,7 +110,7 @@ check (const ClipConfig *config)
             text->pad_token < text->vocab_size);
   g_assert (image->norm_epsilon >= 0 && isfinite (image->norm_epsilon));
   g_assert (text->norm_epsilon >= 0 && isfinite (text->norm_epsilon));
-  g_assert (preprocess->size == image->image_size);
+  g_assert (preprocess->height == image->image_size);
   for (int i = 0; i < 3; i++)
     g_assert (isfinite (preprocess->mean[i]) && isfinite (1 / preprocess->std[i]));
   g_assert_nonnull (clip_activation_name (image->activation));

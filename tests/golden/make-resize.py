@@ -4,7 +4,7 @@
 
     pip install pillow==11.1.0 numpy && ./make-resize.py > resize.tsv
 
-A line: picture mode, kind, width, height, R, filter, resize mode, then the R×R R'G'B' bytes in hexadecimal, rows first;
+A line: picture mode, kind, width, height, W×H, filter, resize mode, then the W×H R'G'B' bytes in hexadecimal, rows first;
 of those longer than 2 KiB the SHA-256. The geometry is torchvision's Resize and CenterCrop (openai/CLIP), and
 open_clip's ResizeKeepRatio and CenterCropOrPad, written down below.
 """
@@ -15,7 +15,7 @@ from PIL import Image
 
 FILTERS = {"bicubic": Image.BICUBIC, "bilinear": Image.BILINEAR}
 
-# mode, kind, width, height, R, filter, resize mode
+# mode, kind, width, height, W×H or the side of a square, filter, resize mode
 CASES = [
     # down, up, unchanged in one or both directions
     ("RGB", "noise", 97, 60, 12, "bicubic", "shortest"),
@@ -53,7 +53,18 @@ CASES = [
     ("RGB", "noise", 13, 7, 24, "bilinear", "longest"),
     ("RGB", "noise", 200, 3, 10, "bicubic", "longest"),
     ("RGB", "noise", 13, 13, 13, "bicubic", "longest"),
-    # what R is in practice
+    # no squares
+    ("RGB", "noise", 97, 60, (20, 12), "bicubic", "shortest"),
+    ("RGB", "noise", 97, 60, (12, 20), "bicubic", "shortest"),
+    ("RGB", "extremes", 31, 77, (20, 12), "bilinear", "shortest"),
+    ("RGB", "noise", 20, 12, (20, 12), "bicubic", "shortest"),
+    ("RGB", "noise", 7, 5, (20, 12), "bicubic", "shortest"),
+    ("RGB", "noise", 97, 60, (20, 12), "bicubic", "squash"),
+    ("RGB", "noise", 97, 60, (12, 20), "bicubic", "longest"),
+    ("RGB", "noise", 30, 97, (20, 12), "bilinear", "longest"),
+    ("RGBA", "noise", 97, 60, (20, 12), "bicubic", "shortest"),
+    ("L", "noise", 640, 480, (448, 224), "bicubic", "shortest"),
+    # what sizes are in practice
     ("RGB", "noise", 640, 480, 224, "bicubic", "shortest"),
     ("RGB", "extremes", 1920, 1080, 224, "bicubic", "shortest"),
     ("RGB", "noise", 1081, 1919, 160, "bicubic", "shortest"),
@@ -79,30 +90,30 @@ def samples(kind, n):
     return np.where(x >> 31, 255, 0).astype(np.uint8) if kind == "extremes" else (x >> 24).astype(np.uint8)
 
 
-def crop_or_pad(image, size):
+def crop_or_pad(image, columns, rows):
     width, height = image.size
-    if width < size or height < size:
-        x, y = max((size - width) // 2, 0), max((size - height) // 2, 0)
-        padded = Image.new(image.mode, (max(width, size), max(height, size)))
+    if width < columns or height < rows:
+        x, y = max((columns - width) // 2, 0), max((rows - height) // 2, 0)
+        padded = Image.new(image.mode, (max(width, columns), max(height, rows)))
         padded.paste(image, (x, y))
         image = padded
         width, height = image.size
-    x, y = int(round((width - size) / 2.0)), int(round((height - size) / 2.0))
-    return image.crop((x, y, x + size, y + size))
+    x, y = int(round((width - columns) / 2.0)), int(round((height - rows) / 2.0))
+    return image.crop((x, y, x + columns, y + rows))
 
 
-def preprocess(image, size, resample, mode):
+def preprocess(image, columns, rows, resample, mode):
     width, height = image.size
-    if mode == "shortest":
+    if mode == "shortest" and columns == rows:
         short, long = min(width, height), max(width, height)
-        long = int(size * long / short)
-        to = (size, long) if width <= height else (long, size)
+        long = int(columns * long / short)
+        to = (columns, long) if width <= height else (long, columns)
     elif mode == "squash":
-        to = (size, size)
+        to = (columns, rows)
     else:
-        ratio = max(width / size, height / size)
+        ratio = (max if mode == "longest" else min)(width / columns, height / rows)
         to = (max(round(width / ratio), 1), max(round(height / ratio), 1))
-    return crop_or_pad(image.resize(to, resample), size).convert("RGB")
+    return crop_or_pad(image.resize(to, resample), columns, rows).convert("RGB")
 
 
 print(f"# made by make-resize.py with Pillow {PIL.__version__}")
@@ -110,6 +121,7 @@ for mode, kind, width, height, size, resample, resize_mode in CASES:
     channels = len(mode)
     data = samples(kind, width * height * channels).reshape(height, width, channels)
     image = Image.fromarray(data if channels > 1 else data[..., 0], mode)
-    out = preprocess(image, size, FILTERS[resample], resize_mode).tobytes()
+    columns, rows = size if isinstance(size, tuple) else (size, size)
+    out = preprocess(image, columns, rows, FILTERS[resample], resize_mode).tobytes()
     out = out.hex() if len(out) <= 2048 else hashlib.sha256(out).hexdigest()
-    print(mode, kind, width, height, size, resample, resize_mode, out, sep="\t")
+    print(mode, kind, width, height, f"{columns}×{rows}", resample, resize_mode, out, sep="\t")
