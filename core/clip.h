@@ -62,6 +62,10 @@ typedef struct {
   /* Path of an open_clip_config.json, or NULL. Its entries override what the checkpoint's own configuration says: the
    * way to give activation, head width, mean/std or resize mode where a checkpoint does not carry them. */
   const char *config;
+  /* Pixels of the pictures the image tower is to see: "336", or "448x224" (width, height); NULL: as many as it is for. A
+   * ViT takes multiples of its patches, a ModifiedResNet squares of multiples of 32: position embeddings are resized.
+   * EfficientNet takes any square. Embeddings of different sizes are not comparable, and the model's id differs. */
+  const char *image_size;
 } ClipModelOptions;
 
 typedef enum {

@@ -369,7 +369,8 @@ load_model (GstClipClassify *self, GError **error)
   GST_OBJECT_LOCK (self);
   g_autofree char *name = g_strdup (self->settings.model);
   g_autofree char *config = g_strdup (self->settings.model_config);
-  const ClipModelOptions options = { .precision = self->settings.precision, .config = config };
+  g_autofree char *image_size = g_strdup (self->settings.image_size);
+  const ClipModelOptions options = { self->settings.precision, config, image_size };
   GST_OBJECT_UNLOCK (self);
   return clip_model_load (name, &options, error);
 }

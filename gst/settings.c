@@ -12,6 +12,7 @@
 static const gsize offsets[CLIP_N_SETTINGS] = {
   [CLIP_SETTING_MODEL] = offsetof (ClipSettings, model),
   [CLIP_SETTING_MODEL_CONFIG] = offsetof (ClipSettings, model_config),
+  [CLIP_SETTING_IMAGE_SIZE] = offsetof (ClipSettings, image_size),
   [CLIP_SETTING_LABELS] = offsetof (ClipSettings, spec.labels),
   [CLIP_SETTING_LABELS_FILE] = offsetof (ClipSettings, spec.labels_file),
   [CLIP_SETTING_PROMPTS] = offsetof (ClipSettings, spec.prompts),
@@ -66,6 +67,7 @@ clip_settings_clear (ClipSettings *settings)
 {
   g_free (settings->model);
   g_free (settings->model_config);
+  g_free (settings->image_size);
   g_free (settings->spec.labels);
   g_free (settings->spec.labels_file);
   g_free (settings->spec.prompts);
@@ -121,6 +123,21 @@ clip_settings_install (GObjectClass *class)
       class, CLIP_SETTING_MODEL_CONFIG,
       g_param_spec_string ("model-config", "Model configuration",
                            "open_clip_config.json that overrides the configuration of the model",
+                           NULL, ready));
+  /**
+   * GstClipClassify:image-size:
+   *
+   * Pixels of the pictures the model is to see, as "336" or, width and height, "448x224": more of
+   * them show smaller things, and take longer. A ViT takes multiples of its patches, a
+   * convolutional network squares. Embeddings of different sizes are not comparable.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (
+      class, CLIP_SETTING_IMAGE_SIZE,
+      g_param_spec_string ("image-size", "Image size",
+                           "Pixels of the pictures the model sees, as 336 or 448x224 (NULL = as "
+                           "many as it is for)",
                            NULL, ready));
   /**
    * GstClipClassify:labels:

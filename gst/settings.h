@@ -8,6 +8,7 @@
 enum {
   CLIP_SETTING_MODEL = 1,
   CLIP_SETTING_MODEL_CONFIG,
+  CLIP_SETTING_IMAGE_SIZE,
   CLIP_SETTING_LABELS,
   CLIP_SETTING_LABELS_FILE,
   CLIP_SETTING_PROMPTS,
@@ -38,7 +39,7 @@ typedef enum {
 
 typedef struct {
   /* From state READY to PAUSED these are read once. */
-  char *model, *model_config;
+  char *model, *model_config, *image_size;
   guint threads;
   ClipPrecision precision;
   ClipMode mode;

@@ -4,6 +4,7 @@
 #pragma once
 #include "core/checkpoint/safetensors.h"
 #include "core/model/weights.h"
+#include "core/train/random.h"
 #include "tests/testing.h"
 
 #include <glib/gstdio.h>
@@ -270,6 +271,44 @@ random_resnet (RandomModel *model, ClipDtype dtype, int width, const int stages[
   random_linear (model, dtype, features, features, "visual.attnpool.", "k_proj");
   random_linear (model, dtype, features, features, "visual.attnpool.", "v_proj");
   random_linear (model, dtype, embed_dim, features, "visual.attnpool.", "c_proj");
+}
+
+/* -------------------------------------------------------------------- numbers that a script has, too */
+
+/* As numbers () in golden/gradients.py: SplitMix64 from the hash of a name; g_free () */
+static inline float *
+named_numbers (const char *name, gsize n, float scale)
+{
+  guint64 state = 0xcbf29ce484222325u;
+  for (; *name; name++)
+    state = (state ^ (guint8) *name) * 0x100000001b3u;
+  float *x = g_new (float, n);
+  for (gsize i = 0; i < n; i++)
+    x[i] = scale * ((clip_random_next (&state) >> 40) * 0x1p-23 - 1);
+  return x;
+}
+
+/* As weights () there, of the shape that @like has. */
+static inline void
+named_tensor (RandomModel *model, const char *name, const ClipTensor *like)
+{
+  ClipTensor tensor = *like;
+  const gsize n = like->size / sizeof (float);
+  tensor.name = g_strdup (name);
+  float *x = named_numbers (name, n, 1);
+  double centre = 0, scale = 0.2;
+  if (like->n_dims > 1)
+    scale = sqrt (3. / (n / like->shape[0]));
+  else if (g_str_has_suffix (name, ".running_var"))
+    centre = 1, scale = 0.5;
+  else if (g_str_has_suffix (name, ".weight"))
+    centre = 1, scale = 0.3;
+  for (gsize i = 0; i < n; i++)
+    x[i] = centre + scale * x[i];
+  tensor.data = x;
+  g_ptr_array_add (model->heap, (char *) tensor.name);
+  g_ptr_array_add (model->heap, x);
+  g_array_append_val (model->tensors, tensor);
 }
 
 /* By way of a file that is gone at once; the mapping stays. */

@@ -5,7 +5,6 @@
  * and changes no other. A tower is a row of `rows`; `sizes` are some of usual width, compared with core/model only.
  */
 #include "core/model/session.h"
-#include "core/train/random.h"
 #include "core/train/trainable.h"
 #include "tests/random-model.h"
 
@@ -141,42 +140,6 @@ typedef struct {
   float *d_features;
 } Fixture;
 
-/* As numbers () in the script. */
-static float *
-numbers (const char *name, gsize n, float scale)
-{
-  guint64 state = 0xcbf29ce484222325u;
-  for (; *name; name++)
-    state = (state ^ (guint8) *name) * 0x100000001b3u;
-  float *x = g_new (float, n);
-  for (gsize i = 0; i < n; i++)
-    x[i] = scale * ((clip_random_next (&state) >> 40) * 0x1p-23 - 1);
-  return x;
-}
-
-/* As weights () in the script. */
-static void
-add_tensor (RandomModel *model, const char *name, const ClipTensor *like)
-{
-  ClipTensor tensor = *like;
-  const gsize n = like->size / sizeof (float);
-  tensor.name = g_strdup (name);
-  float *x = numbers (name, n, 1);
-  double centre = 0, scale = 0.2;
-  if (like->n_dims > 1)
-    scale = sqrt (3. / (n / like->shape[0]));
-  else if (g_str_has_suffix (name, ".running_var"))
-    centre = 1, scale = 0.5;
-  else if (g_str_has_suffix (name, ".weight"))
-    centre = 1, scale = 0.3;
-  for (gsize i = 0; i < n; i++)
-    x[i] = centre + scale * x[i];
-  tensor.data = x;
-  g_ptr_array_add (model->heap, (char *) tensor.name);
-  g_ptr_array_add (model->heap, x);
-  g_array_append_val (model->tensors, tensor);
-}
-
 /* What follows "gradient." or "after."; NULL: neither. */
 static const char *
 name_in_model (const ClipTensor *tensor)
@@ -202,18 +165,18 @@ open_fixture (const Row *row)
   for (guint i = 0; i < clip_checkpoint_get_n_tensors (f.golden); i++) {
     const ClipTensor *tensor = clip_checkpoint_get_tensor (f.golden, i);
     if (name_in_model (tensor))
-      add_tensor (&model, name_in_model (tensor), tensor);
+      named_tensor (&model, name_in_model (tensor), tensor);
   }
   f.weights = random_weights (&model);
   random_model_clear (&model);
 
   f.row.config.embed_dim = EMBED_DIM;
-  f.d_features = numbers ("d_features", BATCH * EMBED_DIM, 1);
+  f.d_features = named_numbers ("d_features", BATCH * EMBED_DIM, 1);
   const ClipTensor *tokens = clip_checkpoint_find (f.golden, "tokens");
   const gsize size = row->config.image.image_size;
   f.length = tokens ? tokens->shape[1] : 0;
   f.input = tokens ? g_memdup2 (tokens->data, tokens->size)
-                   : numbers ("pixels", BATCH * 3 * size * size, 2);
+                   : named_numbers ("pixels", BATCH * 3 * size * size, 2);
   return f;
 }
 
@@ -239,10 +202,10 @@ random_fixture (const Row *row)
   random_model_clear (&model);
 
   f.row.config.embed_dim = EMBED_DIM;
-  f.d_features = numbers ("d_features", BATCH * EMBED_DIM, 1);
+  f.d_features = named_numbers ("d_features", BATCH * EMBED_DIM, 1);
   f.length = text->context_length;
   const gsize n = f.length ? BATCH * f.length : BATCH * 3 * image->image_size * image->image_size;
-  float *x = numbers ("input", n, 1);
+  float *x = named_numbers ("input", n, 1);
   /* texts: any ids in the first 5, the first 25 and all places, then padding */
   for (gsize i = 0; f.length && i < n; i++) {
     const gsize end = i / f.length == 0 ? 5 : i / f.length == 1 ? 25 : f.length;

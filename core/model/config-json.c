@@ -72,11 +72,42 @@ lite_name (int layers)
                         : "tf_efficientnet_lite4";
 }
 
+/* A number of a square; OpenCLIP has the height first. */
 static void
-add_vision (JsonBuilder *builder, const ClipImageConfig *image)
+add_image_size (JsonBuilder *builder, const ClipImageConfig *image)
+{
+  if (!image->image_width) {
+    add_int (builder, "image_size", image->image_size);
+    return;
+  }
+  json_builder_set_member_name (builder, "image_size");
+  json_builder_begin_array (builder);
+  json_builder_add_int_value (builder, image->image_size);
+  json_builder_add_int_value (builder, image->image_width);
+  json_builder_end_array (builder);
+}
+
+/* What only timm's ViTs have. Where both towers have one activation a flag tells, otherwise the image tower's name does. */
+static void
+add_timm (JsonBuilder *builder, const ClipImageConfig *image, gboolean quick_gelu)
+{
+  static const char *const pools[] = { "token", "avg", "map" }; /* ClipPool */
+  const gboolean quick = image->activation == CLIP_ACTIVATION_QUICK_GELU;
+  const gboolean named = image->activation != CLIP_ACTIVATION_GELU_TANH && quick != quick_gelu;
+  if (named)
+    add_string (builder, "timm_model_name",
+                quick ? "vit_base_patch16_clip_quickgelu_224" : "vit_base_patch16_224");
+  if (named || image->pool == CLIP_POOL_MAP)
+    add_string (builder, "timm_pool", pools[image->pool]);
+  if (image->no_projection || image->projection_mlp)
+    add_string (builder, "timm_proj", image->no_projection ? "none" : "mlp");
+}
+
+static void
+add_vision (JsonBuilder *builder, const ClipImageConfig *image, gboolean quick_gelu)
 {
   begin (builder, "vision_cfg");
-  add_int (builder, "image_size", image->image_size);
+  add_image_size (builder, image);
   switch (image->kind) {
   case CLIP_IMAGE_EFFICIENTNET:
     add_string (builder, "timm_model_name", lite_name (image->layers));
@@ -105,10 +136,7 @@ add_vision (JsonBuilder *builder, const ClipImageConfig *image)
     add_flag (builder, "final_ln_after_pool", image->norm_after_pool);
     if (image->pool == CLIP_POOL_AVERAGE)
       add_string (builder, "pool_type", "avg");
-    if (image->pool == CLIP_POOL_MAP) {
-      add_string (builder, "timm_pool", "map");
-      add_string (builder, "timm_proj", "none");
-    }
+    add_timm (builder, image, quick_gelu);
     add_approximation (builder, image->activation);
     add_epsilon (builder, image->norm_epsilon);
     break;
@@ -227,7 +255,7 @@ clip_config_to_json (const ClipConfig *config)
     json_builder_set_member_name (builder, "init_logit_bias");
     json_builder_add_double_value (builder, decimal (config->logit_bias));
   }
-  add_vision (builder, &config->image);
+  add_vision (builder, &config->image, activation == CLIP_ACTIVATION_QUICK_GELU);
   add_text (builder, &config->text);
   json_builder_end_object (builder);
   add_preprocess (builder, &config->preprocess);

@@ -8,6 +8,7 @@
  *   assumed   → OpenAI's values for what nobody said, with a warning
  */
 #include "core/model/config.h"
+#include "core/model/resolution.h"
 #include "core/model/said.h"
 #include "core/base/error.h"
 
@@ -32,10 +33,8 @@ static const struct {
   const char *prefix, *what;
 } strangers[] = {
   { "visual.attn_pool", "attentional pooling (CoCa)" },
-  { "visual.trunk.cls_token", "a timm ViT with a class token" },
   { "visual.trunk.reg_token", "a timm ViT with registers" },
-  { "visual.trunk.norm_pre.", "a timm ViT with a norm before its blocks" },
-  { "visual.trunk.fc_norm.", "a timm ViT that pools by the average" },
+  { "visual.trunk.patch_embed.backbone.", "a timm ViT behind convolutions (MobileCLIP-B)" },
   { "visual.trunk.blocks.0.attn.q_norm.", "norms inside attention" },
   { "visual.trunk.attn_pool.q_norm.", "norms inside attention" },
   { "visual.transformer.resblocks.0.attn.ln_", "norms inside attention" },
@@ -123,37 +122,43 @@ measure_vit (ClipConfig *config, ClipWeights *weights)
   image->patch_size = dimension (weights, "visual.conv1.weight", 3);
   image->layers = clip_weights_count (weights, "visual.transformer.resblocks.%d.attn.q.weight");
   image->mlp_width = dimension (weights, "visual.transformer.resblocks.0.mlp.c_fc.weight", 0);
-  image->pool = has (weights, "visual.map.probe") ? CLIP_POOL_MAP : CLIP_POOL_TOKEN;
-  image->norm_epsilon = image->pool == CLIP_POOL_MAP ? 1e-6f : 1e-5f;
+  const gboolean map = has (weights, "visual.map.probe"),
+                 timm = has (weights, "visual.trunk.pos_embed"),
+                 mlp = has (weights, "visual.head.mlp.fc1.weight");
   image->no_ln_pre = !has (weights, "visual.ln_pre.weight");
   image->no_class_token = !has (weights, "visual.class_embedding");
-  image->no_projection = image->pool == CLIP_POOL_MAP && !has (weights, "visual.proj");
+  image->norm_after_pool = has (weights, "visual.trunk.fc_norm.weight");
+  image->pool = map                                               ? CLIP_POOL_MAP
+                : image->no_class_token || image->norm_after_pool ? CLIP_POOL_AVERAGE
+                                                                  : CLIP_POOL_TOKEN;
+  /* timm's, but for its copies of CLIP, which are those with ln_pre. */
+  image->norm_epsilon = map || (timm && image->no_ln_pre) ? 1e-6f : 1e-5f;
+  image->no_projection = map && !mlp && !has (weights, "visual.proj");
   image->patch_bias = has (weights, "visual.conv1.bias");
-  config->embed_dim = image->no_projection ? image->width : dimension (weights, "visual.proj", 0);
+  image->projection_mlp = mlp ? dimension (weights, "visual.head.mlp.fc1.weight", 0) : 0;
+  config->embed_dim = image->no_projection ? image->width
+                      : mlp                ? dimension (weights, "visual.head.mlp.fc2.weight", 0)
+                                           : dimension (weights, "visual.proj", 0);
   if (!clip_weights_ok (weights, NULL))
     return FALSE;
-
-  if (image->no_class_token != (image->pool == CLIP_POOL_MAP) ||
-      (image->no_projection && has (weights, "visual.head.proj.weight"))) {
+  if (map && !image->no_class_token) {
     clip_weights_fail (weights, CLIP_ERROR_UNSUPPORTED,
-                       "has a ViT %s a class token %s attention pooling%s, supported are a class "
-                       "token, or else attention pooling without a projection as in SigLIP",
-                       image->no_class_token ? "without" : "with",
-                       image->pool == CLIP_POOL_MAP ? "and with" : "and without",
-                       image->no_projection ? " with a projection" : "");
+                       "has a ViT with a class token and with attention pooling, supported are "
+                       "either of them");
     return FALSE;
   }
   const int patches = tokens - !image->no_class_token, grid = (int) round (sqrt (patches));
-  if (channels != 3 || patch_height != image->patch_size || grid < 1 || grid * grid != patches ||
-      image->patch_size > 1024 || grid * image->patch_size > 32768) {
+  if (channels != 3 || patch_height != image->patch_size || grid < 1 || image->patch_size > 1024 ||
+      grid * image->patch_size > 32768) {
     clip_weights_fail (weights, CLIP_ERROR_UNSUPPORTED,
                        "has %d positions for patches of %d×%d×%d, supported are square patches of "
-                       "3 colours in a square%s",
+                       "3 colours%s",
                        tokens, channels, patch_height, image->patch_size,
                        image->no_class_token ? "" : ", and a class token");
     return FALSE;
   }
-  image->image_size = grid * image->patch_size;
+  image->stored_columns = grid * grid == patches ? grid : patches;
+  image->stored_rows = grid * grid == patches ? grid : 0; /* nothing here tells how many */
   return TRUE;
 }
 
@@ -188,7 +193,7 @@ measure_resnet (ClipConfig *config, ClipWeights *weights)
                        image->width, positions, features);
     return FALSE;
   }
-  image->image_size = 32 * grid;
+  image->stored_columns = image->stored_rows = grid;
   return TRUE;
 }
 
@@ -281,7 +286,7 @@ measure (ClipConfig *config, ClipWeights *weights)
     const char *trunk = find_prefix (checkpoint, "visual.trunk.");
     clip_weights_fail (
         weights, CLIP_ERROR_UNSUPPORTED, "has %s%s, " SUPPORTED,
-        trunk ? "a timm image tower that is neither SigLIP nor EfficientNet-Lite, with tensor "
+        trunk ? "a timm image tower that is neither a ViT nor EfficientNet-Lite, with tensor "
               : "no known image tower",
         trunk ? trunk : "");
     return FALSE;
@@ -313,17 +318,6 @@ measure (ClipConfig *config, ClipWeights *weights)
 
 /* ---------------------------------------------------------------------------------- sources */
 
-/* The tensors tell a ViT's patches; SigLIP's pictures may be a few pixels larger, which it does not look at: 384 for 27·14. */
-static int
-picture_size (const ClipConfig *config, int said)
-{
-  const ClipImageConfig *image = &config->image;
-  const gboolean fits = image->kind == CLIP_IMAGE_VIT && image->no_class_token &&
-                        said != CLIP_UNSAID &&
-                        said / image->patch_size == image->image_size / image->patch_size;
-  return fits ? said : image->image_size;
-}
-
 /* What tensors tell, a source can only repeat. */
 static gboolean
 check_agreement (const ClipSaid *said, const ClipConfig *config, const char *what, GError **error)
@@ -338,10 +332,6 @@ check_agreement (const ClipSaid *said, const ClipConfig *config, const char *wha
     int found;
   } rows[] = {
     { CLIP_SAYS_EMBED_DIM, "embedding length", TRUE, config->embed_dim },
-    { CLIP_SAYS_IMAGE_SIZE, "image size", vit || resnet,
-      picture_size (config, said->n[CLIP_SAYS_IMAGE_SIZE]) },
-    { CLIP_SAYS_PREPROCESS_SIZE, "image size for preprocessing", vit || resnet,
-      picture_size (config, said->n[CLIP_SAYS_PREPROCESS_SIZE]) },
     { CLIP_SAYS_PATCH_SIZE, "patch size", vit, image->patch_size },
     { CLIP_SAYS_IMAGE_WIDTH, "image width", vit || resnet, image->width },
     { CLIP_SAYS_NO_LN_PRE, "no_ln_pre", vit, image->no_ln_pre },
@@ -379,15 +369,31 @@ warn (GPtrArray *warnings, const char *format, ...)
   va_end (args);
 }
 
+/* OpenCLIP resizes positions to the size its configuration says, others do not. */
 static gboolean
-read_source (ClipSaid *said, const ClipConfig *config, const ClipSource *source,
-             GPtrArray *warnings, GError **error)
+check_size (const ClipSaid *said, const ClipConfig *config, const ClipSource *source,
+            GPtrArray *warnings, GError **error)
+{
+  g_autofree char *other = clip_resolution_describe_other (&config->image, said);
+  const gboolean resizes =
+      source->format == CLIP_SOURCE_OPENCLIP || source->format == CLIP_SOURCE_OVERRIDE;
+  if (other && (source->tentative || !resizes))
+    return clip_fail (error, CLIP_ERROR_CONFIG, "%s: %s", source->what, other);
+  if (other && source->format == CLIP_SOURCE_OPENCLIP)
+    warn (warnings, "%s: %s: its positions are resized", source->what, other);
+  return TRUE;
+}
+
+static gboolean
+read_source (ClipSaid *said, ClipConfig *config, const ClipSource *source, GPtrArray *warnings,
+             GError **error)
 {
   ClipSaid here;
   g_autoptr (GError) problem = NULL;
   g_autoptr (GError) refusal = NULL;
   if (!clip_said_read (&here, source, &refusal, &problem) ||
-      !check_agreement (&here, config, source->what, &problem)) {
+      !check_agreement (&here, config, source->what, &problem) ||
+      !check_size (&here, config, source, warnings, &problem)) {
     if (!source->tentative) {
       g_propagate_error (error, g_steal_pointer (&problem));
       return FALSE;
@@ -399,6 +405,7 @@ read_source (ClipSaid *said, const ClipConfig *config, const ClipSource *source,
     g_propagate_error (error, g_steal_pointer (&refusal));
     return FALSE;
   }
+  clip_resolution_learn (&config->image, &here);
   clip_said_add (said, &here);
   return TRUE;
 }
@@ -425,7 +432,9 @@ apply_image_heads (ClipConfig *config, const ClipSaid *said, const char *what, G
   const int width = (vit ? 1 : 32) * config->image.width, /* a ResNet's pooling attends */
       head_width = said_width == CLIP_UNSAID ? 64 : said_width;
   config->image.heads = said_heads == CLIP_UNSAID ? MAX (width / head_width, 1) : said_heads;
-  if (vit && said_heads == CLIP_UNSAID && said_width == CLIP_UNSAID)
+  /* timm's are 64 wide, too, but for those of the sizes in known.c. */
+  if (vit && said_heads == CLIP_UNSAID && said_width == CLIP_UNSAID &&
+      said->n[CLIP_SAYS_TIMM_VIT] != TRUE)
     warn (warnings, "no configuration tells the heads of the image tower: %d of 64 assumed",
           config->image.heads);
   if (said_heads == CLIP_UNSAID && width % head_width != 0)
@@ -510,24 +519,12 @@ apply_sizes (ClipConfig *config, const ClipWeights *weights, const ClipSaid *sai
 {
   ClipImageConfig *image = &config->image;
   ClipTextConfig *text = &config->text;
-  const int size = said->n[CLIP_SAYS_IMAGE_SIZE], pixels = said->n[CLIP_SAYS_PREPROCESS_SIZE];
-  if (image->pool != CLIP_POOL_MAP && said->n[CLIP_SAYS_POOL] == CLIP_POOL_AVERAGE)
+  if (image->kind == CLIP_IMAGE_VIT && image->pool == CLIP_POOL_TOKEN &&
+      said->n[CLIP_SAYS_POOL] == CLIP_POOL_AVERAGE)
     image->pool = CLIP_POOL_AVERAGE;
-  image->norm_after_pool = said->n[CLIP_SAYS_NORM_AFTER_POOL] == 1;
-  if (size != CLIP_UNSAID && pixels != CLIP_UNSAID && size != pixels)
-    return clip_fail (error, CLIP_ERROR_CONFIG,
-                      "%s: the image size is %d, but pictures are made %d", what, size, pixels);
-  image->image_size = picture_size (config, size != CLIP_UNSAID ? size : pixels);
-  if (image->kind == CLIP_IMAGE_EFFICIENTNET) {
-    image->image_size = size != CLIP_UNSAID ? size : pixels;
-    if (image->image_size == CLIP_UNSAID) {
-      image->image_size = 224;
-      warn (warnings, "no configuration tells the image size: 224 assumed");
-    }
-    if (image->image_size < 32 || image->image_size > 4096)
-      return clip_fail (error, CLIP_ERROR_CONFIG, "%s: the image size is %d, expected 32 to 4096",
-                        what, image->image_size);
-  }
+  image->norm_after_pool |= said->n[CLIP_SAYS_NORM_AFTER_POOL] == 1;
+  if (!clip_resolution_apply (image, said, what, warnings, error))
+    return FALSE;
   text->no_causal_mask = text->kind == CLIP_TEXT_CLIP && said->n[CLIP_SAYS_NO_CAUSAL_MASK] == 1;
   text->pool = text->kind == CLIP_TEXT_CLIP ? MAX (said->n[CLIP_SAYS_TEXT_POOL], CLIP_TEXT_POOL_END)
                                             : CLIP_TEXT_POOL_END;
@@ -545,14 +542,15 @@ apply_preprocess (ClipConfig *config, const ClipSaid *said, GPtrArray *warnings)
 {
   ClipPreprocessConfig *preprocess = &config->preprocess;
   const int filter = said->n[CLIP_SAYS_FILTER], mode = said->n[CLIP_SAYS_RESIZE_MODE];
-  preprocess->width = preprocess->height = config->image.image_size;
+  preprocess->width = clip_image_width (&config->image);
+  preprocess->height = config->image.image_size;
   preprocess->filter = filter == CLIP_UNSAID ? CLIP_FILTER_BICUBIC : filter;
   preprocess->resize_mode = mode == CLIP_UNSAID ? CLIP_RESIZE_SHORTEST : mode;
   if (filter == CLIP_UNSAID && mode == CLIP_UNSAID)
     warn (warnings,
           "no configuration tells how pictures are resized: bicubic, short side to %d, centre "
           "cropped assumed",
-          preprocess->width);
+          MIN (preprocess->width, preprocess->height));
 
   /* EfficientNet was trained on (u8 - 127) / 128. */
   const gboolean lite = config->image.kind == CLIP_IMAGE_EFFICIENTNET;

@@ -29,7 +29,7 @@ typedef enum {
 
 typedef struct {
   ClipImageKind kind;
-  int image_size;              /* R */
+  int image_size;              /* R: height of pictures, and their width but of a ViT that has image_width */
   int patch_size;              /* P; 0 for convolutional towers */
   int width, layers, heads;    /* C, blocks, H (C / head width; of a ResNet's pooling 32·C / head width) */
   int mlp_width;               /* rows of c_fc: 4·C usually */
@@ -39,9 +39,19 @@ typedef struct {
   gboolean no_ln_pre;          /* ViT */
   ClipPool pool;               /* ViT */
   gboolean norm_after_pool;    /* ViT: ln_post; otherwise before, which is the same for a token */
-  gboolean no_class_token, no_projection; /* ViT: with CLIP_POOL_MAP */
+  gboolean no_class_token;     /* ViT: with CLIP_POOL_MAP or _AVERAGE */
+  gboolean no_projection;      /* ViT: with CLIP_POOL_MAP */
   gboolean patch_bias;         /* ViT: conv1 has one */
+  int projection_mlp;          /* ViT: hidden units of a projection of two layers with GELU between; 0: it is one */
+  int image_width;             /* ViT: of pictures that are no squares; 0: they are */
+  int stored_columns, stored_rows; /* ViT, ResNet: grid of the positions in the file; 0: that of the pictures */
 } ClipImageConfig;
+
+static inline int
+clip_image_width (const ClipImageConfig *image)
+{
+  return image->image_width ? image->image_width : image->image_size;
+}
 
 typedef struct {
   ClipTextKind kind;

@@ -4,6 +4,7 @@
  *
  *   Hugging Face, clip.cpp   q, k, v [C, C] → in_proj [3C, C]; projections [E, C] → [C, E]; others as they are
  *   OpenAI, OpenCLIP         as they are, without OpenAI's three numbers
+ *   positions                resized, in float32, where the model was loaded for another size of pictures
  *
  * First the types are chosen, for which some values have to be looked at; then each tensor's bytes are made when they are written:
  * memory is that of the largest tensor.
@@ -15,6 +16,8 @@
 #include "core/model/config-json.h"
 #include "core/model/naming.h"
 #include "core/model/narrow.h"
+#include "core/model/positions.h"
+#include "core/model/resolution.h"
 #include "core/model/tower.h"
 #include "core/model/writer.h"
 #include "core/text/tokenizer.h"
@@ -28,12 +31,14 @@ typedef struct {
   const ClipTensor *parts[3]; /* whose rows are put below each other */
   int n_parts;
   gboolean transposed;
-  float *scales; /* I8 that is made here */
+  float *scales;      /* I8 that is made here */
+  ClipTensor resized; /* the part, where it is made here: positions */
 } Item;
 
 typedef struct {
   const ClipCheckpoint *checkpoint;
   const ClipNaming *naming;
+  const ClipConfig *config;
   ClipConvertPrecision precision;
   GPtrArray *items;  /* of Item */
   GHashTable *index; /* name → Item */
@@ -51,6 +56,7 @@ item_free (gpointer data)
   Item *item = data;
   g_free ((char *) item->tensor.name);
   g_free (item->scales);
+  g_free ((float *) item->resized.data);
   g_free (item);
 }
 
@@ -298,6 +304,38 @@ add_keys_and_values (Plan *plan, Item *item, const char *name, GError **error)
 }
 
 static gboolean
+is_position (const char *name)
+{
+  static const char *const names[] = { "visual.positional_embedding", "visual.trunk.pos_embed",
+                                       "visual.attnpool.positional_embedding", NULL };
+  return g_strv_contains (names, name);
+}
+
+/* Takes the place of @item's part. */
+static void
+resize_positions (const Plan *plan, Item *item)
+{
+  const ClipImageConfig *image = &plan->config->image;
+  const ClipGrid from = { image->stored_columns, image->stored_rows },
+                 to = clip_resolution_grid (image);
+  ClipTensor *resized = &item->resized;
+  *resized = item->tensor;
+  const int last = resized->n_dims - 1, width = resized->shape[last],
+            first = resized->shape[last - 1] - from.columns * from.rows;
+  g_autofree float *stored = g_new (float, elements (item->parts[0]));
+  expand (plan, stored, item->parts[0]);
+  resized->shape[last - 1] = first + to.columns * to.rows;
+  resized->dtype = CLIP_DTYPE_F32;
+  resized->size = resized->shape[last - 1] * width * sizeof (float);
+  float *y = g_malloc (resized->size);
+  memcpy (y, stored, (gsize) first * width * sizeof *y);
+  clip_positions_resize (y + first * width, to, stored + first * width, from, width);
+  resized->data = y;
+  item->parts[0] = resized;
+  item->tensor = *resized;
+}
+
+static gboolean
 add_tensor (Plan *plan, const ClipTensor *tensor, GError **error)
 {
   g_autofree char *name = clip_naming_to_openclip (plan->naming, tensor->name);
@@ -316,6 +354,8 @@ add_tensor (Plan *plan, const ClipTensor *tensor, GError **error)
   item->parts[item->n_parts++] = tensor;
   if (q && !add_keys_and_values (plan, item, name, error))
     return FALSE;
+  if (is_position (name) && clip_resolution_is_resized (&plan->config->image))
+    resize_positions (plan, item);
   if (!clip_naming_is_openclip (plan->naming) && tensor->n_dims == 2 &&
       (g_str_equal (name, "visual.proj") || g_str_equal (name, "text_projection"))) {
     item->transposed = TRUE;
@@ -326,7 +366,7 @@ add_tensor (Plan *plan, const ClipTensor *tensor, GError **error)
 }
 
 static gboolean
-make_plan (Plan *plan, const ClipConfig *config, GError **error)
+make_plan (Plan *plan, GError **error)
 {
   gsize most = 1, all = 0;
   plan->naming = clip_naming_recognise (plan->checkpoint, error);
@@ -359,7 +399,7 @@ make_plan (Plan *plan, const ClipConfig *config, GError **error)
     const ClipTensor tensor = { .dtype = CLIP_DTYPE_F32, .size = sizeof (float) };
     Item *item = new_item (plan, &tensor, "logit_scale");
     item->scales = g_new (float, 1);
-    item->scales[0] = logf (config->logit_scale);
+    item->scales[0] = logf (plan->config->logit_scale);
     item->tensor.data = item->scales;
   }
   return TRUE;
@@ -441,13 +481,14 @@ clip_model_convert (const char *path, const char *name, ClipModel *model,
     return FALSE;
 
   g_auto (Plan) plan = { .checkpoint = checkpoint,
+                         .config = config,
                          .precision = precision,
                          .items = g_ptr_array_new_with_free_func (item_free),
                          .index = g_hash_table_new (g_str_hash, g_str_equal),
                          .kept = g_ptr_array_new_with_free_func (g_free),
                          .progress = progress,
                          .data = data };
-  if (!make_plan (&plan, config, error))
+  if (!make_plan (&plan, error))
     return FALSE;
   g_autoptr (GArray) tensors = g_array_new (FALSE, FALSE, sizeof (ClipTensor));
   for (guint i = 0; i < plan.items->len; i++)

@@ -9,6 +9,7 @@
 #include "core/base/bytes.h"
 #include "core/base/error.h"
 #include "core/model/identity.h"
+#include "core/model/resolution.h"
 #include "core/model/store.h"
 #include "core/text/tokenizer.h"
 #include "core/text/tokens.h"
@@ -102,7 +103,18 @@ add_inside (GArray *sources, ClipSourceFormat format, const ClipCheckpoint *chec
 }
 
 static gboolean
-read_config (ClipModel *model, const ClipStored *stored, const char *override, GError **error)
+add_size (GArray *sources, const char *size, GError **error)
+{
+  ClipSource source;
+  if (!clip_resolution_to_source (&source, size, error))
+    return FALSE;
+  g_array_append_val (sources, source);
+  return TRUE;
+}
+
+static gboolean
+read_config (ClipModel *model, const ClipStored *stored, const ClipModelOptions *options,
+             GError **error)
 {
   const ClipCheckpoint *checkpoint = clip_weights_get_checkpoint (model->weights);
   g_autoptr (GArray) sources = g_array_new (FALSE, FALSE, sizeof (ClipSource));
@@ -112,7 +124,9 @@ read_config (ClipModel *model, const ClipStored *stored, const char *override, G
   if (sources->len == 0 &&
       !add_companions (sources, stored, clip_weights_get_naming (model->weights), error))
     return FALSE;
-  return (!override || add_file (sources, CLIP_SOURCE_OVERRIDE, override, FALSE, error)) &&
+  return (!options->config ||
+          add_file (sources, CLIP_SOURCE_OVERRIDE, options->config, FALSE, error)) &&
+         (!options->image_size || add_size (sources, options->image_size, error)) &&
          clip_config_read (
              &model->config, model->weights, stored->weights ? stored->weights : stored->name,
              (const ClipSource *) sources->data, sources->len, model->warnings, error);
@@ -295,14 +309,13 @@ open_checkpoint (const ClipStored *stored, GError **error)
 }
 
 static gboolean
-fill (ClipModel *model, const ClipStored *stored, const char *override, ClipPrecision precision,
-      GError **error)
+fill (ClipModel *model, const ClipStored *stored, const ClipModelOptions *options, GError **error)
 {
   ClipCheckpoint *checkpoint = open_checkpoint (stored, error);
   model->weights = checkpoint ? clip_weights_new (checkpoint, error) : NULL;
-  if (!model->weights || !read_config (model, stored, override, error))
+  if (!model->weights || !read_config (model, stored, options, error))
     return FALSE;
-  clip_weights_set_precision (model->weights, precision);
+  clip_weights_set_precision (model->weights, options->precision);
   model->image = image_towers[model->config.image.kind](model->weights, &model->config, error);
   if (!model->image)
     return FALSE;
@@ -320,8 +333,7 @@ fill (ClipModel *model, const ClipStored *stored, const char *override, ClipPrec
 
 /* Takes @key. */
 static ClipModel *
-load (const ClipStored *stored, const char *override, ClipPrecision precision, char *key,
-      GError **error)
+load (const ClipStored *stored, const ClipModelOptions *options, char *key, GError **error)
 {
   ClipModel *model = g_new0 (ClipModel, 1);
   model->references = 1;
@@ -330,7 +342,7 @@ load (const ClipStored *stored, const char *override, ClipPrecision precision, c
   model->source = g_strdup (!stored->weights ? "default"
                             : stored->bare   ? stored->weights
                                              : stored->directory);
-  if (fill (model, stored, override, precision, error))
+  if (fill (model, stored, options, error))
     return model;
   free_model (model);
   return NULL;
@@ -351,7 +363,7 @@ append_stamp (GString *key, const char *path)
 }
 
 static char *
-make_key (const ClipStored *stored, const char *override, ClipPrecision precision)
+make_key (const ClipStored *stored, const ClipModelOptions *options)
 {
   GString *key = g_string_new (NULL);
   append_stamp (key, stored->weights);
@@ -372,10 +384,12 @@ make_key (const ClipStored *stored, const char *override, ClipPrecision precisio
     g_autofree char *path = clip_stored_companion (stored, companions[i]);
     append_stamp (key, path);
   }
-  g_autofree char *canonical = override ? g_canonicalize_filename (override, NULL) : NULL;
-  append_stamp (key, canonical);
+  g_autofree char *config =
+      options->config ? g_canonicalize_filename (options->config, NULL) : NULL;
+  append_stamp (key, config);
+  g_string_append_printf (key, "%s|", options->image_size ? options->image_size : "");
   g_string_append (key, stored->bare ? "file" : "directory");
-  g_string_append_printf (key, "|%s", precision_names[precision]);
+  g_string_append_printf (key, "|%s", precision_names[options->precision]);
   return g_string_free (key, FALSE);
 }
 
@@ -383,12 +397,12 @@ ClipModel *
 clip_model_load (const char *name, const ClipModelOptions *options, GError **error)
 {
   g_auto (ClipStored) stored = { 0 };
-  const char *override = options ? options->config : NULL;
-  const ClipPrecision precision = options ? options->precision : CLIP_PRECISION_AUTO;
-  g_return_val_if_fail (precision <= CLIP_PRECISION_INT8, NULL);
+  const ClipModelOptions defaults = { 0 };
+  options = options ? options : &defaults;
+  g_return_val_if_fail (options->precision <= CLIP_PRECISION_INT8, NULL);
   if (!clip_store_find (&stored, name, error))
     return NULL;
-  g_autofree char *key = make_key (&stored, override, precision);
+  g_autofree char *key = make_key (&stored, options);
 
   g_mutex_lock (&lock);
   if (!models)
@@ -404,7 +418,7 @@ clip_model_load (const char *name, const ClipModelOptions *options, GError **err
   g_hash_table_insert (models, g_strdup (key), NULL);
   g_mutex_unlock (&lock);
 
-  model = load (&stored, override, precision, g_strdup (key), error);
+  model = load (&stored, options, g_strdup (key), error);
 
   g_mutex_lock (&lock);
   if (model)

@@ -28,8 +28,8 @@ struct _ClipNaming {
 };
 
 /* OpenAI's and OpenCLIP's. The latter puts the text tower behind "text." in models with
- * `custom_text`, where the projection may also be a Linear layer, which is stored as [out, in]; its SigLIP has an image tower
- * of timm, behind "visual.trunk.". */
+ * `custom_text`, where the projection may also be a Linear layer, which is stored as [out, in]. Image towers of timm (SigLIP's
+ * among them) are behind "visual.trunk.", their projection in a head, or as their classifier. */
 static const Inside timm_insides[] = {
   { ".ln_1.", ".norm1." },
   { ".ln_2.", ".norm2." },
@@ -64,9 +64,16 @@ static const Beginning openclip_beginnings[] = {
   { "transformer.", "text.transformer." },
   { "ln_final.", "text.ln_final." },
   { "visual.conv1.", "visual.trunk.patch_embed.proj." },
+  { "visual.class_embedding", "visual.trunk.cls_token" },
   { "visual.positional_embedding", "visual.trunk.pos_embed" },
+  { "visual.ln_pre.", "visual.trunk.norm_pre." },
   { "visual.transformer.resblocks.", "visual.trunk.blocks.", .insides = timm_insides },
   { "visual.ln_post.", "visual.trunk.norm." },
+  { "visual.ln_post.", "visual.trunk.fc_norm." },
+  { "visual.proj", "visual.head.proj.weight" },
+  { "visual.proj", "visual.trunk.head.weight" },
+  { "visual.proj.bias", "visual.head.proj.bias" },
+  { "visual.proj.bias", "visual.trunk.head.bias" },
   { "visual.map.", "visual.trunk.attn_pool.", .insides = timm_pool_insides },
   { 0 },
 };

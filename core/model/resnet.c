@@ -17,6 +17,7 @@
  */
 #include "core/model/attention.h"
 #include "core/model/conv.h"
+#include "core/model/positions.h"
 
 #include <string.h>
 
@@ -273,11 +274,10 @@ bind_trunk (ResNet *net, ClipWeights *weights, const ClipImageConfig *image)
 }
 
 static void
-bind_pool (ResNet *net, ClipWeights *weights)
+bind_pool (ResNet *net, ClipWeights *weights, const ClipImageConfig *image)
 {
   const int features = net->features;
-  net->position =
-      clip_weights_floats (weights, (gsize) net->tokens * features, POOL "positional_embedding");
+  net->position = clip_positions_bind (weights, image, 1, features, POOL "positional_embedding");
   net->q_proj = clip_bind_linear (weights, features, features, POOL "q_proj");
   net->kv_proj[0] = clip_bind_linear (weights, features, features, POOL "k_proj");
   net->kv_proj[1] = clip_bind_linear (weights, features, features, POOL "v_proj");
@@ -309,7 +309,7 @@ clip_resnet_new (ClipWeights *weights, const ClipConfig *config, GError **error)
     clip_weights_fail (weights, CLIP_ERROR_TENSOR,
                        "its last block has %d channels, expected %d, 32 times those of the first",
                        channels, net->features);
-  bind_pool (net, weights);
+  bind_pool (net, weights, image);
   if (!clip_weights_ok (weights, error)) {
     net_free (&net->tower);
     return NULL;

@@ -90,10 +90,17 @@ static const Word timm_models[] = {
   { "vit_large_patch16_siglip_512*", CLIP_ACTIVATION_GELU_TANH },
   { "vit_so400m_patch16_siglip_*", CLIP_ACTIVATION_GELU_TANH },
   { "vit_giantopt_patch16_siglip_*", CLIP_ACTIVATION_GELU_TANH },
-  { "vit_*_siglip_*", CLIP_ACTIVATION_GELU },
+  { "vit_*_clip_quickgelu_*", CLIP_ACTIVATION_QUICK_GELU },
+  { "vit_*", CLIP_ACTIVATION_GELU },
   { 0 },
 };
-static const Word timm_pools[] = { { "", FALSE }, { "avg", FALSE }, { "map", TRUE }, { 0 } };
+static const Word timm_vits[] = { { "vit_*", TRUE }, { "*", FALSE }, { 0 } };
+static const Word timm_map_heads[] = {
+  { "", FALSE }, { "avg", FALSE }, { "token", FALSE }, { "map", TRUE }, { 0 }
+};
+static const Word timm_pools[] = {
+  { "avg", CLIP_POOL_AVERAGE }, { "token", CLIP_POOL_TOKEN }, { "*", CLIP_UNSAID }, { 0 }
+};
 static const Word pools[] = { { "tok", CLIP_POOL_TOKEN }, { "avg", CLIP_POOL_AVERAGE }, { 0 } };
 /* OpenCLIP gives it to whatever activation there is: PyTorch's GELU is the only one that takes it. */
 static const Word approximations[] = { { "none", CLIP_ACTIVATION_GELU },
@@ -134,7 +141,6 @@ static const Word resize_modes[] = {
 
 static const Number openclip_numbers[] = {
   { "model_cfg", "embed_dim", CLIP_SAYS_EMBED_DIM, 1 },
-  { "model_cfg/vision_cfg", "image_size", CLIP_SAYS_IMAGE_SIZE, 1 },
   { "model_cfg/vision_cfg", "patch_size", CLIP_SAYS_PATCH_SIZE, 1 },
   { "model_cfg/vision_cfg", "width", CLIP_SAYS_IMAGE_WIDTH, 1 },
   { "model_cfg/vision_cfg", "head_width", CLIP_SAYS_IMAGE_HEAD_WIDTH, 1 },
@@ -161,7 +167,9 @@ static const Fraction openclip_fractions[] = {
 static const Choice openclip_choices[] = {
   { "model_cfg/vision_cfg", "pool_type", CLIP_SAYS_POOL, pools },
   { "model_cfg/vision_cfg", "timm_model_name", CLIP_SAYS_IMAGE_ACTIVATION, timm_models },
-  { "model_cfg/vision_cfg", "timm_pool", CLIP_SAYS_MAP_HEAD, timm_pools },
+  { "model_cfg/vision_cfg", "timm_model_name", CLIP_SAYS_TIMM_VIT, timm_vits },
+  { "model_cfg/vision_cfg", "timm_pool", CLIP_SAYS_MAP_HEAD, timm_map_heads },
+  { "model_cfg/vision_cfg", "timm_pool", CLIP_SAYS_POOL, timm_pools },
   { "model_cfg/vision_cfg/act_kwargs", "approximate", CLIP_SAYS_IMAGE_ACTIVATION, approximations },
   { "model_cfg/text_cfg", "pool_type", CLIP_SAYS_TEXT_POOL, text_pools },
   { "model_cfg/text_cfg", "pooler_type", CLIP_SAYS_BERT_POOL, bert_pools }, /* before 2023 */
@@ -186,7 +194,7 @@ static const Flag openclip_flags[] = {
   { 0 },
 };
 static const Demand openclip_demands[] = {
-  { "model_cfg/vision_cfg", "timm_proj", { "\"linear\"", "\"none\"" } },
+  { "model_cfg/vision_cfg", "timm_proj", { "\"linear\"", "\"none\"", "\"mlp\"" } },
   { "model_cfg/vision_cfg", "attentional_pool", { "false" } },
   { "model_cfg/vision_cfg", "act_kwargs", { "{}", "{\"approximate\":*}" } },
   { "model_cfg/text_cfg", "act_kwargs", { "{}", "{\"approximate\":*}" } },
@@ -453,28 +461,41 @@ element (JsonArray *array, guint index)
   return value > 0 && value <= MAX_SIZE ? (int) value : 0;
 }
 
-/* A number, [n, n] or { "height": n, "width": n }; anything else leaves *size alone. */
+/* A number, [height, width] or { "height": n, "width": n }; anything else leaves both alone. */
 static gboolean
-read_square (int *size, JsonObject *object, const char *name, const char *what, GError **error)
+read_sides (int *height, int *width, JsonObject *object, const char *name, const char *what,
+            GError **error)
 {
   JsonNode *node = object ? json_object_get_member (object, name) : NULL;
-  int height = CLIP_UNSAID, width = CLIP_UNSAID;
   if (node && JSON_NODE_HOLDS_VALUE (node)) {
-    return clip_json_get_int (object, name, 1, MAX_SIZE, size, what, error);
+    if (!clip_json_get_int (object, name, 1, MAX_SIZE, height, what, error))
+      return FALSE;
+    *width = *height;
   } else if (node && JSON_NODE_HOLDS_OBJECT (node)) {
     JsonObject *sides = json_node_get_object (node);
-    if (!clip_json_get_int (sides, "height", 1, MAX_SIZE, &height, what, error) ||
-        !clip_json_get_int (sides, "width", 1, MAX_SIZE, &width, what, error))
+    if (!clip_json_get_int (sides, "height", 1, MAX_SIZE, height, what, error) ||
+        !clip_json_get_int (sides, "width", 1, MAX_SIZE, width, what, error))
       return FALSE;
   } else if (node && JSON_NODE_HOLDS_ARRAY (node)) {
     JsonArray *sides = json_node_get_array (node);
     const gboolean pair = json_array_get_length (sides) == 2;
-    height = pair ? element (sides, 0) : 0;
-    width = pair ? element (sides, 1) : 0;
-    if (height < 1 || width < 1)
+    *height = pair ? element (sides, 0) : 0;
+    *width = pair ? element (sides, 1) : 0;
+    if (*height < 1 || *width < 1)
       return clip_fail (error, CLIP_ERROR_CONFIG, "%s: %s is an array, expected two sizes in it",
                         what, name);
   }
+  return (*height == CLIP_UNSAID) == (*width == CLIP_UNSAID) ||
+         clip_fail (error, CLIP_ERROR_CONFIG, "%s: %s has one side, expected height and width",
+                    what, name);
+}
+
+static gboolean
+read_square (int *size, JsonObject *object, const char *name, const char *what, GError **error)
+{
+  int height = CLIP_UNSAID, width = CLIP_UNSAID;
+  if (!read_sides (&height, &width, object, name, what, error))
+    return FALSE;
   if (height != width)
     return clip_fail (error, CLIP_ERROR_UNSUPPORTED, "%s: %s is %d×%d, only squares are supported",
                       what, name, width, height);
@@ -549,8 +570,8 @@ read_openclip (ClipSaid *said, JsonObject *root, gboolean defaults, const char *
     said->n[CLIP_SAYS_IMAGE_ACTIVATION] = said->n[CLIP_SAYS_TEXT_ACTIVATION] =
         quick_gelu ? CLIP_ACTIVATION_QUICK_GELU : CLIP_ACTIVATION_GELU;
   if (model && defaults) {
-    if (!vision || !json_object_has_member (vision, "timm_model_name")) /* its heads are timm's */
-      said->n[CLIP_SAYS_IMAGE_HEAD_WIDTH] = 64;
+    const gboolean timm = vision && json_object_has_member (vision, "timm_model_name");
+    said->n[timm ? CLIP_SAYS_POOL : CLIP_SAYS_IMAGE_HEAD_WIDTH] = timm ? CLIP_POOL_AVERAGE : 64;
     said->n[CLIP_SAYS_CONTEXT_LENGTH] = 77;
     said->n[CLIP_SAYS_TEXT_POOL] = CLIP_TEXT_POOL_END;
     said->n[CLIP_SAYS_BERT_POOL] = CLIP_TEXT_POOL_MEAN;
@@ -572,7 +593,10 @@ read_openclip (ClipSaid *said, JsonObject *root, gboolean defaults, const char *
          read_flags (said, root, openclip_flags, what, error) &&
          read_choices (said, root, openclip_choices, what, refusal, error) &&
          read_colours (said, preprocess, "mean", "std", what, error) &&
-         read_square (&said->n[CLIP_SAYS_PREPROCESS_SIZE], preprocess, "size", what, error);
+         read_sides (&said->n[CLIP_SAYS_IMAGE_SIZE], &said->n[CLIP_SAYS_IMAGE_ACROSS], vision,
+                     "image_size", what, error) &&
+         read_sides (&said->n[CLIP_SAYS_PREPROCESS_SIZE], &said->n[CLIP_SAYS_PREPROCESS_ACROSS],
+                     preprocess, "size", what, error);
 }
 
 static gboolean
@@ -592,6 +616,7 @@ read_huggingface (ClipSaid *said, JsonObject *root, const char *what, GError **r
   said->n[CLIP_SAYS_END_TOKEN] = 49407;
   if (!read_numbers (said, root, huggingface_numbers, what, error))
     return FALSE;
+  said->n[CLIP_SAYS_IMAGE_ACROSS] = said->n[CLIP_SAYS_IMAGE_SIZE];
   /* 2 in files written before 2023; the highest id is meant */
   if (siglip || said->n[CLIP_SAYS_END_TOKEN] == 2)
     said->n[CLIP_SAYS_END_TOKEN] = CLIP_UNSAID;
@@ -608,8 +633,10 @@ read_gguf (ClipSaid *said, JsonObject *root, const char *what, GError **error)
   if (json_object_has_member (root, "clip.use_gelu"))
     said->n[CLIP_SAYS_IMAGE_ACTIVATION] = said->n[CLIP_SAYS_TEXT_ACTIVATION] =
         gelu ? CLIP_ACTIVATION_GELU : CLIP_ACTIVATION_QUICK_GELU;
-  return read_numbers (said, root, gguf_numbers, what, error) &&
-         read_fractions (said, root, gguf_fractions, what, error) &&
+  if (!read_numbers (said, root, gguf_numbers, what, error))
+    return FALSE;
+  said->n[CLIP_SAYS_IMAGE_ACROSS] = said->n[CLIP_SAYS_IMAGE_SIZE];
+  return read_fractions (said, root, gguf_fractions, what, error) &&
          read_colours (said, root, "clip.vision.image_mean", "clip.vision.image_std", what, error);
 }
 
@@ -653,7 +680,8 @@ read_preprocessor (ClipSaid *said, JsonObject *root, const char *what, GError **
                       "%s: do_center_crop is false, supported is that only with a size of "
                       "height and width",
                       what);
-  said->n[CLIP_SAYS_PREPROCESS_SIZE] = resized != CLIP_UNSAID ? resized : crop;
+  said->n[CLIP_SAYS_PREPROCESS_SIZE] = said->n[CLIP_SAYS_PREPROCESS_ACROSS] =
+      resized != CLIP_UNSAID ? resized : crop;
   return TRUE;
 }
 

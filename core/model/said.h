@@ -6,8 +6,10 @@
 typedef enum {
   /* Tensors tell these too: a source can only agree. */
   CLIP_SAYS_EMBED_DIM,
-  CLIP_SAYS_IMAGE_SIZE,
-  CLIP_SAYS_PREPROCESS_SIZE, /* the same number, said where pictures are spoken of */
+  CLIP_SAYS_IMAGE_SIZE, /* height of pictures */
+  CLIP_SAYS_IMAGE_ACROSS, /* and width: where one is said, the other is, too */
+  CLIP_SAYS_PREPROCESS_SIZE, /* the same numbers, said where pictures are spoken of */
+  CLIP_SAYS_PREPROCESS_ACROSS,
   CLIP_SAYS_PATCH_SIZE,
   CLIP_SAYS_IMAGE_WIDTH,
   CLIP_SAYS_IMAGE_LAYERS,
@@ -27,6 +29,7 @@ typedef enum {
   CLIP_SAYS_IMAGE_HEADS,
   CLIP_SAYS_IMAGE_HEAD_WIDTH,
   CLIP_SAYS_TEXT_HEADS,
+  CLIP_SAYS_TIMM_VIT,         /* 0 or 1: a ViT as timm defines them */
   CLIP_SAYS_IMAGE_ACTIVATION, /* ClipActivation */
   CLIP_SAYS_TEXT_ACTIVATION,
   CLIP_SAYS_POOL,            /* ClipPool but for CLIP_POOL_MAP, ViT */

@@ -64,15 +64,20 @@ encode (ClipSession *session, const ClipTower *tower,
              MIN (batch - done, tower->max_batch), length);
 }
 
+static gsize
+bytes_of_picture (const ClipConfig *config)
+{
+  return 3 * (gsize) clip_image_width (&config->image) * config->image.image_size * sizeof (float);
+}
+
 void
 clip_encode_image (ClipSession *session, float *features, const float *pixels, int batch)
 {
   g_return_if_fail (session && features && pixels && batch >= 0);
   const ClipConfig *config = clip_model_get_config (session->model);
   const ClipTower *tower = clip_model_get_image_tower (session->model);
-  const gsize size = config->image.image_size;
   encode (session, tower, tower->forward, features, config->embed_dim, pixels,
-          3 * size * size * sizeof (float), batch, 0);
+          bytes_of_picture (config), batch, 0);
 }
 
 void
@@ -84,9 +89,8 @@ clip_encode_image_pooled (ClipSession *session, float *pooled, const float *pixe
     clip_encode_image (session, pooled, pixels, batch);
     return;
   }
-  const gsize size = clip_model_get_config (session->model)->image.image_size;
   encode (session, tower, tower->pool, pooled, tower->pooled_width, pixels,
-          3 * size * size * sizeof (float), batch, 0);
+          bytes_of_picture (clip_model_get_config (session->model)), batch, 0);
 }
 
 void

@@ -9,7 +9,7 @@ typedef struct _ClipTower ClipTower;
 struct _ClipTower {
   const char *kind;   /* ClipTowerInfo.kind */
   int max_batch;      /* rows a forward pass takes at once; the session cuts larger batches */
-  /* @out: [B, E] features, not normalised. @in: pixels [B, 3, R, R] float, or tokens [B, T] gint32 with T = @length. */
+  /* @out: [B, E] features, not normalised. @in: pixels [B, 3, H, W] float, or tokens [B, T] gint32 with T = @length. */
   void (*forward) (const ClipTower *tower, ClipSession *session, float *out, const void *in, int batch, int length);
   void (*free) (ClipTower *tower);
   /* Image towers: as forward (), but the P floats that enter the projection; NULL: there is none, P = E. */

@@ -2,18 +2,20 @@
 /*
  * Image tower: Vision Transformer (Dosovitskiy et al. 2020, as in Radford et al. 2021).
  *
- *   patches = pixels [3, R, R] cut into g×g squares of P×P       [g·g, 3·P·P], g = R / P
- *   x = concat (class, conv1 (patches)) + position               [T, C], T = g·g + 1
+ *   patches = pixels [3, H, W] cut into squares of P×P           [N, 3·P·P], N = ⌊H / P⌋ · ⌊W / P⌋
+ *   x = concat (class, conv1 (patches)) + position               [T, C], T = N + 1
  *   x = ln_pre (x)                                               some do without
  *   x = block (x), for all blocks but the last                   no mask
  *   y = last block (x), the class token's row only               [C]
- *   feature = proj (ln_post (y))                                 [E], no bias
+ *   feature = proj (ln_post (y))                                 [E]
  *
  * or, of a tower that pools by the average: y = mean of the patches' rows of ln_post (last block (x)), or ln_post of that mean;
+ * or, of some of timm's: feature = fc2 (gelu (fc1 (ln_post (y)))), a projection of two layers;
  * or, of SigLIP's (Zhai et al. 2023), which has no class and no projection: feature = pooling (ln_post (last block (x))), by the
  * attention of a learned query, E = C. SigLIP's conv1 has a bias. Pixels beyond the last whole patch are not looked at.
  */
 #include "core/model/block.h"
+#include "core/model/positions.h"
 
 #include <string.h>
 
@@ -23,9 +25,10 @@
 
 typedef struct {
   ClipTower tower;
-  int size, patch, grid; /* R, P, g */
-  int tokens;            /* T */
-  int first_patch;       /* 1 behind a class token, else 0 */
+  int width, height, patch; /* W, H, P */
+  ClipGrid grid;            /* N = columns · rows */
+  int tokens;               /* T */
+  int first_patch;          /* 1 behind a class token, else 0 */
   int layers, embed_dim;
   ClipBlockShape shape;
 
@@ -38,13 +41,15 @@ typedef struct {
   ClipBlock *blocks;  /* [layers] */
   const float *probe; /* [C]; with CLIP_POOL_MAP */
   ClipBlock map;
-  ClipLinear proj; /* [E, C]; no rows: there is none */
+  ClipLinear widen; /* [projection_mlp, C]; no rows where the projection is one layer */
+  ClipLinear proj;  /* [E, C] or [E, projection_mlp]; no rows: there is none */
 } Vit;
 
 typedef struct {
-  float *patches; /* [B·g·g, 3·P·P] */
+  float *patches; /* [B·N, 3·P·P] */
   float *x;       /* [B·T, C] */
   float *y;       /* [B, C] */
+  float *hidden;  /* [B, projection_mlp] */
   int *start;     /* [B + 1] */
   ClipBlockWorkspace block;
 } Workspace;
@@ -53,10 +58,11 @@ static void
 layout (ClipArena *arena, Workspace *w, const Vit *vit, int batch)
 {
   const gsize rows = (gsize) batch * vit->tokens;
-  w->patches =
-      clip_arena_floats (arena, (gsize) batch * vit->grid * vit->grid * vit->conv1.weight.cols);
+  w->patches = clip_arena_floats (arena, (gsize) batch * (vit->tokens - vit->first_patch) *
+                                             vit->conv1.weight.cols);
   w->x = clip_arena_floats (arena, rows * vit->shape.width);
   w->y = clip_arena_floats (arena, (gsize) batch * vit->shape.width);
+  w->hidden = clip_arena_floats (arena, (gsize) batch * vit->widen.weight.rows);
   w->start = clip_arena_take (arena, (batch + 1) * sizeof (int));
   clip_block_layout (arena, &w->block, &vit->shape, rows, batch);
 }
@@ -64,7 +70,7 @@ layout (ClipArena *arena, Workspace *w, const Vit *vit, int batch)
 typedef struct {
   const Vit *vit;
   float *patches;
-  const float *pixels; /* [B, 3, R, R] */
+  const float *pixels; /* [B, 3, H, W] */
 } Cut;
 
 /* One row of patches of one image: a patch is [3, P, P]. */
@@ -72,15 +78,16 @@ static void
 cut_patches (void *data, int task, int worker)
 {
   const Cut *cut = data;
-  const gsize size = cut->vit->size, patch = cut->vit->patch, grid = cut->vit->grid;
-  const gsize image = task / grid, row = task % grid;
-  float *y = cut->patches + task * grid * 3 * patch * patch;
-  for (gsize column = 0; column < grid; column++) {
+  const gsize width = cut->vit->width, height = cut->vit->height, patch = cut->vit->patch;
+  const gsize columns = cut->vit->grid.columns, rows = cut->vit->grid.rows;
+  const gsize image = task / rows, row = task % rows;
+  float *y = cut->patches + task * columns * 3 * patch * patch;
+  for (gsize column = 0; column < columns; column++) {
     for (gsize channel = 0; channel < 3; channel++) {
       const float *in =
-          cut->pixels + ((image * 3 + channel) * size + row * patch) * size + column * patch;
+          cut->pixels + ((image * 3 + channel) * height + row * patch) * width + column * patch;
       for (gsize line = 0; line < patch; line++, y += patch)
-        memcpy (y, in + line * size, patch * sizeof *y);
+        memcpy (y, in + line * width, patch * sizeof *y);
     }
   }
 }
@@ -129,8 +136,8 @@ end_with_map (const Vit *vit, ClipSession *session, const Workspace *w,
   clip_block_pool (session, &w->block, &vit->shape, &vit->map, w->y, w->x, vit->probe, sequences);
 }
 
-/* Everything up to the projection; the result, [B, C], lies in the session's arena. */
-static const float *
+/* Everything up to the projection: w.y. The workspace lies in the session's arena. */
+static Workspace
 run (const Vit *vit, ClipSession *session, const void *in, int batch)
 {
   const int width = vit->shape.width, tokens = vit->tokens, n_patches = tokens - vit->first_patch;
@@ -139,14 +146,15 @@ run (const Vit *vit, ClipSession *session, const void *in, int batch)
   layout (&measure, &w, vit, batch);
   clip_arena_reserve (&session->arena, measure.used);
   layout (&session->arena, &w, vit, batch);
-  clip_session_reserve_scratch (session, MAX (clip_block_scratch (&vit->shape, tokens),
-                                              clip_linear_scratch (vit->conv1.weight.cols)));
+  const int widest = MAX (vit->conv1.weight.cols, vit->widen.weight.rows);
+  clip_session_reserve_scratch (
+      session, MAX (clip_block_scratch (&vit->shape, tokens), clip_linear_scratch (widest)));
   for (int b = 0; b <= batch; b++)
     w.start[b] = b * tokens;
   const ClipSequences sequences = { batch, w.start };
 
   Cut cut = { vit, w.patches, in };
-  clip_threads_run (session->threads, cut_patches, &cut, batch * vit->grid);
+  clip_threads_run (session->threads, cut_patches, &cut, batch * vit->grid.rows);
 
   /* Positions first: the patches are added to them. */
   for (int b = 0; b < batch; b++) {
@@ -170,7 +178,7 @@ run (const Vit *vit, ClipSession *session, const void *in, int batch)
     [CLIP_POOL_MAP] = end_with_map,
   };
   ends[vit->pool](vit, session, &w, &sequences);
-  return w.y;
+  return w;
 }
 
 static void
@@ -178,8 +186,8 @@ pool (const ClipTower *tower, ClipSession *session, float *out, const void *in, 
       int length)
 {
   const Vit *vit = (const Vit *) tower;
-  const float *pooled = run (vit, session, in, batch);
-  memcpy (out, pooled, (gsize) batch * vit->shape.width * sizeof *out);
+  const Workspace w = run (vit, session, in, batch);
+  memcpy (out, w.y, (gsize) batch * vit->shape.width * sizeof *out);
 }
 
 static void
@@ -191,7 +199,12 @@ forward (const ClipTower *tower, ClipSession *session, float *out, const void *i
     pool (tower, session, out, in, batch, length);
     return;
   }
-  clip_linear (session, out, vit->embed_dim, run (vit, session, in, batch), vit->shape.width,
+  const Workspace w = run (vit, session, in, batch);
+  const int hidden = vit->widen.weight.rows;
+  if (hidden)
+    clip_linear (session, w.hidden, hidden, w.y, vit->shape.width, &vit->widen, 1, batch,
+                 CLIP_LINEAR_GELU);
+  clip_linear (session, out, vit->embed_dim, hidden ? w.hidden : w.y, vit->proj.weight.cols,
                &vit->proj, 1, batch, CLIP_LINEAR_STORE);
 }
 
@@ -203,18 +216,39 @@ vit_free (ClipTower *tower)
   g_free (vit);
 }
 
+static void
+bind_projection (Vit *vit, ClipWeights *weights, const ClipImageConfig *image)
+{
+  const int width = image->width, hidden = image->projection_mlp, out = vit->embed_dim;
+  const ClipPrecision precision = clip_weights_get_precision (weights);
+  if (image->no_projection)
+    return;
+  if (hidden) {
+    vit->widen = clip_bind_linear (weights, hidden, width, "visual.head.mlp.fc1");
+    vit->proj.weight = clip_weights_matrix (weights, out, hidden, "visual.head.mlp.fc2.weight");
+    vit->proj.bias = clip_weights_vector_optional (weights, out, "visual.head.mlp.fc2.bias");
+    clip_linear_pack (weights, &vit->widen, precision);
+  } else {
+    vit->proj.weight = clip_weights_matrix (weights, out, width, "visual.proj");
+    vit->proj.bias = clip_weights_vector_optional (weights, out, "visual.proj.bias");
+  }
+  clip_linear_pack (weights, &vit->proj, precision);
+}
+
 ClipTower *
 clip_vit_new (ClipWeights *weights, const ClipConfig *config, GError **error)
 {
   const ClipImageConfig *image = &config->image;
-  const int width = image->width, grid = image->image_size / image->patch_size;
-  const int tokens = grid * grid + !image->no_class_token;
+  const int width = image->width;
+  const ClipGrid grid = clip_resolution_grid (image);
+  const int tokens = grid.columns * grid.rows + !image->no_class_token;
   const ClipPrecision precision = clip_weights_get_precision (weights);
   Vit *vit = g_new0 (Vit, 1);
   *vit = (Vit){
     .tower = { "vit", CLAMP (MAX_TOKENS / tokens, 1, MAX_BATCH), forward, vit_free,
                image->no_projection ? NULL : pool, image->no_projection ? 0 : width, precision },
-    .size = image->image_size,
+    .width = clip_image_width (image),
+    .height = image->image_size,
     .patch = image->patch_size,
     .grid = grid,
     .tokens = tokens,
@@ -234,7 +268,7 @@ clip_vit_new (ClipWeights *weights, const ClipConfig *config, GError **error)
   if (!image->no_class_token)
     vit->class_embedding = clip_weights_vector (weights, width, "visual.class_embedding");
   vit->position =
-      clip_weights_floats (weights, (gsize) vit->tokens * width, "visual.positional_embedding");
+      clip_positions_bind (weights, image, vit->first_patch, width, "visual.positional_embedding");
   if (!vit->no_ln_pre)
     vit->ln_pre = clip_bind_norm (weights, width, "visual.ln_pre");
   vit->blocks =
@@ -245,13 +279,10 @@ clip_vit_new (ClipWeights *weights, const ClipConfig *config, GError **error)
     vit->map = clip_block_pool_bind (weights, &vit->shape, "visual.map");
     clip_block_pack (weights, &vit->map, precision);
   }
-  if (!image->no_projection)
-    vit->proj.weight = clip_weights_matrix (weights, vit->embed_dim, width, "visual.proj");
+  bind_projection (vit, weights, image);
   clip_linear_pack (weights, &vit->conv1, precision);
   for (int i = 0; i < vit->layers; i++)
     clip_block_pack (weights, &vit->blocks[i], precision);
-  if (!image->no_projection)
-    clip_linear_pack (weights, &vit->proj, precision);
   if (!clip_weights_ok (weights, error)) {
     vit_free (&vit->tower);
     return NULL;

@@ -99,7 +99,8 @@ open_teacher (ClipGuide *guide, GError **error)
                       "model that is trained",
                       settings->path, settings->teacher.model, config->text.context_length,
                       own->text.context_length);
-  gboolean same = config->image.image_size == own->image.image_size;
+  gboolean same = config->image.image_size == own->image.image_size &&
+                  config->image.image_width == own->image.image_width;
   for (int c = 0; c < 3; c++)
     same &= config->preprocess.mean[c] == own->preprocess.mean[c] &&
             config->preprocess.std[c] == own->preprocess.std[c];

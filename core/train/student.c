@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "core/train/student.h"
+#include "core/model/resolution.h"
 
 #include <math.h>
 #include <string.h>
@@ -17,6 +18,11 @@ static ClipTrunk *(*const text_trunks[]) (ClipParameters *, const ClipConfig *) 
 ClipTrunk *
 clip_image_trunk_new (ClipParameters *parameters, const ClipConfig *config)
 {
+  if (config->image.image_width || clip_resolution_is_resized (&config->image))
+    clip_weights_fail (parameters->weights, CLIP_ERROR_UNSUPPORTED,
+                       "has pictures that are no squares, or positions for pictures of another "
+                       "size, which can be used but not trained (gst-clip convert --image-size "
+                       "stores them for another)");
   return image_trunks[config->image.kind](parameters, config);
 }
 

@@ -173,13 +173,15 @@ clip_train_vit_new (ClipParameters *parameters, const ClipConfig *config)
   const ClipImageConfig *image = &config->image;
   const int width = image->width, patch = image->patch_size, grid = image->image_size / patch;
   const ClipPart part = CLIP_PART_IMAGE;
+  gint64 timm[4];
   if (image->no_ln_pre || image->pool != CLIP_POOL_TOKEN || image->patch_bias ||
-      image->activation == CLIP_ACTIVATION_GELU_TANH)
+      image->activation == CLIP_ACTIVATION_GELU_TANH ||
+      clip_weights_shape (parameters->weights, timm, "visual.trunk.pos_embed"))
     clip_weights_fail (
         parameters->weights, CLIP_ERROR_UNSUPPORTED,
         "has a ViT without ln_pre, or one that pools by the average or by attention, "
-        "or has a bias for its patches, or GELU by tanh, which can be used but not "
-        "trained");
+        "or has a bias for its patches, or GELU by tanh, or timm's names, which can be used but "
+        "not trained");
   Vit *vit = g_new0 (Vit, 1);
   *vit = (Vit){
     .trunk = { "vit", width, forward, backward, vit_free },

@@ -8,7 +8,7 @@
 #include <glib/gstdio.h>
 #include <sys/stat.h>
 
-static char *config, *precision_name;
+static char *config, *image_size, *precision_name;
 static gboolean force;
 
 static const char *const precisions[] = {
@@ -21,6 +21,8 @@ static const GOptionEntry options[] = {
   { "force", 'f', 0, G_OPTION_ARG_NONE, &force, "Replace OUT where it is there", NULL },
   { "model-config", 0, 0, G_OPTION_ARG_FILENAME, &config,
     "An open_clip_config.json whose entries override the checkpoint's own", "FILE" },
+  { "image-size", 0, 0, G_OPTION_ARG_FILENAME, &image_size,
+    "Pixels of the pictures the model is to see: 336, or width and height, 448x224", "SIZE" },
   { NULL },
 };
 
@@ -75,7 +77,7 @@ print_result (const char *out, const ClipModel *converted, const ClipConvertRepo
 static int
 convert (const char *in, const char *out, ClipConvertPrecision precision)
 {
-  const ClipModelOptions overrides = { .config = config };
+  const ClipModelOptions overrides = { .config = config, .image_size = image_size };
   ClipConvertReport report;
   g_autoptr (GError) error = NULL;
   if (!check_output (out))

@@ -13,7 +13,7 @@
 #define MAX_THREADS 1024 /* as the element's property */
 
 static struct {
-  char *model, *model_config, *precision_name;
+  char *model, *model_config, *image_size, *precision_name;
   int precision, threads;
 } chosen;
 
@@ -22,6 +22,10 @@ const GOptionEntry model_options[] = {
     "File, directory or name of the model (default: the embedded one)", "MODEL" },
   { "model-config", 0, 0, G_OPTION_ARG_FILENAME, &chosen.model_config,
     "An open_clip_config.json whose entries override the checkpoint's own", "FILE" },
+  { "image-size", 0, 0, G_OPTION_ARG_FILENAME, &chosen.image_size,
+    "Pixels of the pictures the model sees: 336, or width and height, 448x224 (default: as many as "
+    "it is for)",
+    "SIZE" },
   { NULL },
 };
 
@@ -43,7 +47,8 @@ ClipModel *
 options_load_model (const char *name, gboolean quiet)
 {
   g_autoptr (GError) error = NULL;
-  ClipModelOptions options = { (ClipPrecision) chosen.precision, chosen.model_config };
+  ClipModelOptions options = { (ClipPrecision) chosen.precision, chosen.model_config,
+                               chosen.image_size };
   ClipModel *model = clip_model_load (name ? name : chosen.model, &options, &error);
   if (!model) {
     terminal_report ("%s", error->message);

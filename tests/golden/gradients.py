@@ -274,7 +274,7 @@ TOWERS = {
 def write(path, tensors):
     header, data = {}, b""
     for name, x in tensors.items():
-        dtype = {"float32": "F32", "int32": "I32"}[x.dtype.name]
+        dtype = {"float32": "F32", "int32": "I32", "uint8": "U8"}[x.dtype.name]
         header[name] = {"dtype": dtype, "shape": list(x.shape), "data_offsets": [len(data), len(data) + x.nbytes]}
         data += x.tobytes()
     text = json.dumps(header, separators=(",", ":")).encode()
