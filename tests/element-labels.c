@@ -33,6 +33,16 @@ test_start_errors (void)
       -1,
       "no-such-name" },
     { "missing configuration", { no_config, "labels=a" }, GST_RESOURCE_ERROR, -1, "no-such-model" },
+    { "no image size",
+      { "image-size=large", "labels=a" },
+      GST_LIBRARY_ERROR,
+      GST_LIBRARY_ERROR_SETTINGS,
+      "expected pixels" },
+    { "image size of no patches",
+      { "image-size=33", "labels=a" },
+      CLIP_ERROR,
+      -1,
+      "multiple of 8" },
     { "nothing to do", { NULL }, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS, "labels" },
     { "only background",
       { "background=a wall" },
@@ -69,8 +79,8 @@ test_start_errors (void)
                error->code, error->message);
 
     /* The same element works once the reason is gone. */
-    g_object_set (element, "model", tiny_model (), "model-config", NULL, "labels", "a",
-                  "background", NULL, "labels-file", NULL, "prompts", "none", NULL);
+    g_object_set (element, "model", tiny_model (), "model-config", NULL, "image-size", NULL,
+                  "labels", "a", "background", NULL, "labels-file", NULL, "prompts", "none", NULL);
     g_assert_cmpint (gst_element_set_state (element, GST_STATE_PAUSED), !=,
                      GST_STATE_CHANGE_FAILURE);
     gst_element_set_state (element, GST_STATE_NULL);
@@ -88,6 +98,39 @@ test_embedding_only (void)
   g_autoptr (ClipMeta) meta = clip_meta_read (out, NULL);
   g_assert_cmpuint (meta->n_labels, ==, 0);
   g_assert_cmpuint (meta->n_embedding, ==, TINY_EMBED);
+}
+
+/* Pictures that are larger and no squares: another embedding, of another model. */
+static void
+test_image_size (void)
+{
+  static const char *const sizes[] = { "image-size=32", "image-size=48x40" };
+  float first[TINY_EMBED];
+  g_autofree char *id = NULL;
+  for (guint i = 0; i < G_N_ELEMENTS (sizes); i++) {
+    const char *const properties[] = { "embedding=true", sizes[i], NULL };
+    g_auto (Bench) bench = bench_new (CAPS, properties);
+    g_autoptr (GstBuffer) out = bench_process (&bench, frame_new (CAPS, 0, 1));
+    g_autoptr (ClipMeta) meta = clip_meta_read (out, NULL);
+    g_autoptr (GstStructure) info = NULL;
+    int width, height;
+    g_object_get (bench.element, "model-info", &info, NULL);
+    g_assert_true (gst_structure_get_int (info, "image-width", &width) &&
+                   gst_structure_get_int (info, "image-height", &height));
+    g_assert_cmpint (width, ==, i ? 48 : 32);
+    g_assert_cmpint (height, ==, i ? 40 : 32);
+    if (i == 0) {
+      memcpy (first, meta->embedding, sizeof first);
+      id = g_strdup (gst_structure_get_string (info, "id"));
+      continue;
+    }
+    g_assert_cmpstr (gst_structure_get_string (info, "id"), !=, id);
+    double cosine = 0;
+    for (int e = 0; e < TINY_EMBED; e++)
+      cosine += (double) first[e] * meta->embedding[e];
+    g_assert_cmpfloat (cosine, <, 1 - 1e-6);
+    g_assert_cmpfloat (cosine, >, 0.5); /* it is the same picture */
+  }
 }
 
 static void
@@ -420,6 +463,7 @@ add_tests (void)
 {
   g_test_add_func ("/labels/start-errors", test_start_errors);
   g_test_add_func ("/labels/embedding-only", test_embedding_only);
+  g_test_add_func ("/labels/image-size", test_image_size);
   g_test_add_func ("/labels/restart", test_restart);
   g_test_add_func ("/labels/file", test_labels_file);
   g_test_add_func ("/labels/long", test_long_label);
