@@ -1,16 +1,20 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Random checkpoints of the sizes that OpenAI published, as TorchScript archives like theirs: does `inspect` count their
-parameters, and find the towers they have? Opt-in: they take up to 1.3 GB of disk and of memory each, one after the other.
+parameters, and find the towers they have; does `embed` run a picture, in how much memory and time? Opt-in: they take up to
+1.3 GB of disk each, one after the other, and 4 GB of memory.
 
     python3 tests/openai-shapes.py build/gst/cli/gst-clip [NAME …]        all nine, or those
 
 Needs PyTorch. Weights are float16 where OpenAI's are: matrices and biases of linear and convolution layers."""
 import json
+import math
 import os
+import struct
 import subprocess
 import sys
 import tempfile
+import zlib
 
 import torch
 from torch import nn
@@ -27,6 +31,9 @@ SHAPES = {
     "ViT-L-14": (224, 14, 1024, 24, 768, 768, 427_616_513),
     "ViT-L-14-336px": (336, 14, 1024, 24, 768, 768, 427_944_193),
 }
+
+
+MEMORY = 24  # GiB
 
 
 class Checkpoint:
@@ -132,22 +139,63 @@ def write(path, size, patch, width, layers, embed, text_width):
     torch.jit.script(checkpoint.root).save(path)
 
 
+def write_picture(path, width=640, height=480):
+    """A PNG of two slopes and their product."""
+    rows = b"".join(bytes([0]) + bytes(v for x in range(width) for v in (x & 255, y & 255, x * y & 255)) for y in range(height))
+    with open(path, "wb") as file:
+        file.write(b"\x89PNG\r\n\x1a\n")
+        for kind, data in (
+            (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)),
+            (b"IDAT", zlib.compress(rows)),
+            (b"IEND", b""),
+        ):
+            file.write(struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)))
+
+
+# Small, so that what it starts does not begin with the memory that is resident here.
+MEASURE = """
+import json, resource, subprocess, sys, time
+start = time.monotonic()
+run = subprocess.run(sys.argv[1:], capture_output=True, text=True)
+use = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps([run.returncode, run.stdout, run.stderr, time.monotonic() - start, use.ru_utime + use.ru_stime, use.ru_maxrss]))
+"""
+
+
+def embed(program, model, picture, length):
+    """What is wrong, and in words what it took."""
+    command = [sys.executable, "-c", MEASURE, program, "embed", "--threads", "1", "--model", model, "--image", picture]
+    measured = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    status, output, error, seconds, cpu, kibibytes = json.loads(measured)
+    feature = json.loads(output)["embedding"] if status == 0 else []
+    norm, gibibytes = math.sqrt(sum(x * x for x in feature)), kibibytes / 2**20
+    wrong = []
+    if status or len(feature) != length or not abs(norm - 1) < 1e-4:
+        wrong.append(f"embed ended with {status} and {len(feature)} numbers of norm {norm}, expected {length}, of 1: {error}")
+    if gibibytes >= MEMORY:
+        wrong.append(f"embed took {gibibytes:.2f} GiB, expected less than {MEMORY}")
+    return wrong, f"loaded, a picture embedded in {cpu:.1f} s of a processor ({seconds:.1f} s), {gibibytes:.2f} GiB at most"
+
+
 def main(program, names):
     failures = 0
     for name in names or SHAPES:
         *shape, parameters = SHAPES[name]
         with tempfile.TemporaryDirectory() as folder:
-            path = os.path.join(folder, name + ".pt")
+            path, picture = os.path.join(folder, name + ".pt"), os.path.join(folder, "picture.png")
             write(path, *shape)
+            write_picture(picture)
             run = subprocess.run([program, "inspect", path], capture_output=True, text=True)
+            ran, took = embed(program, path, picture, shape[4])
         found = json.loads(run.stdout) if run.returncode == 0 else {"error": run.stderr.strip()}
         expected = {
             "container": "torchscript", "naming": "openai", "weights": "f16", "parameters": parameters, "embed_dim": shape[4],
             "image_size": shape[0], "vocab_size": 49408, "tokenizer": {"kind": "bpe", "vocab_size": 49408}, "warnings": [],
         }  # fmt: skip
-        wrong = [f"{k} is {found.get(k)!r}, expected {v!r}" for k, v in expected.items() if found.get(k) != v]
+        wrong = [f"{k} is {found.get(k)!r}, expected {v!r}" for k, v in expected.items() if found.get(k) != v] + ran
         failures += bool(wrong)
-        print(f"{'not ok' if wrong else 'ok'} - {name}: {found.get('parameters', 0):,} parameters", *wrong, sep="\n  ")
+        what = f"{found.get('parameters', 0):,} parameters; {took}"
+        print(f"{'not ok' if wrong else 'ok'} - {name}: {what}", *wrong, sep="\n  ", flush=True)
         if "error" in found:
             print(" ", found["error"])
     return failures

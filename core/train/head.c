@@ -18,8 +18,8 @@ static const struct {
   ClipOrder order;
   const char *first, *second; /* second: NULL: a single layer */
 } kinds[] = {
-  { CLIP_PART_IMAGE_HEAD, CLIP_ORDER_TRANSPOSED, "visual.proj", NULL },
   { CLIP_PART_IMAGE_HEAD, CLIP_ORDER_PLAIN, "visual.head.proj", NULL },
+  { CLIP_PART_IMAGE_HEAD, CLIP_ORDER_TRANSPOSED, "visual.proj", NULL },
   { CLIP_PART_IMAGE_HEAD, CLIP_ORDER_PLAIN, "visual.head.mlp.fc1", "visual.head.mlp.fc2" },
   { CLIP_PART_TEXT_HEAD, CLIP_ORDER_TRANSPOSED, "text_projection", NULL },
   { CLIP_PART_TEXT_HEAD, CLIP_ORDER_PLAIN, "text.proj", NULL },
