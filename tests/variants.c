@@ -152,7 +152,7 @@ test_convert (gconstpointer name)
 
 /* ---------------------------------------------------------------------------------------------------- sizes */
 
-/* A position in the middle of nothing but equal ones stays what it is, and no other grid changes their sum's share. */
+/* What is the same everywhere stays so; a slope stays symmetrical; the same grid changes no bit. */
 static void
 test_positions (void)
 {
@@ -163,8 +163,9 @@ test_positions (void)
       g_autofree float *x = g_new (float, from.columns *from.rows * 2),
                        *y = g_new (float, to.columns *to.rows * 2);
       for (int p = 0; p < from.columns * from.rows; p++) {
-        x[2 * p] = 3;                    /* constant */
-        x[2 * p + 1] = p / from.columns; /* from top to bottom: mirrors to the negative */
+        const int row = p / from.columns;
+        x[2 * p] = 3;       /* constant */
+        x[2 * p + 1] = row; /* from top to bottom: mirrors to the negative */
       }
       clip_positions_resize (y, to, x, from, 2);
       for (int p = 0; p < to.columns * to.rows; p++) {

@@ -113,7 +113,7 @@ void
 clip_pass_init (ClipPass *pass, ClipFilter filter, const ClipAxis *axis)
 {
   const int longest = clip_filter_length (filter, axis);
-  g_autofree double *scratch = g_new (double, longest);
+  g_autofree double *scratch = g_new0 (double, longest);
   g_autofree gint32 *weights = g_new (gint32, longest);
   ClipTaps *taps = &pass->taps;
   int first, end = 0;

@@ -26,7 +26,7 @@ run_pass (float *y, const float *x, const Pass *pass, int width)
   const ClipAxis axis = { .length = pass->from,
                           .scale = (double) pass->from / pass->to,
                           .n = pass->to };
-  g_autofree double *weights = g_new (double, clip_filter_length (CLIP_FILTER_BICUBIC, &axis)),
+  g_autofree double *weights = g_new0 (double, clip_filter_length (CLIP_FILTER_BICUBIC, &axis)),
                     *sums = g_new (double, width);
   for (int i = 0; i < pass->to; i++) {
     int first;

@@ -95,7 +95,7 @@ void
 clip_resolution_learn (ClipImageConfig *image, const ClipSaid *said)
 {
   const int unit = unit_of (image);
-  int width, height;
+  int width = 0, height = 0;
   if (unit == 0 || !find_said (&width, &height, said, "", NULL) || !fits (image, width, height))
     return;
   image->stored_columns = width / unit;
@@ -139,7 +139,7 @@ clip_resolution_apply (ClipImageConfig *image, const ClipSaid *said, const char 
                        GPtrArray *warnings, GError **error)
 {
   const int unit = unit_of (image);
-  int width, height;
+  int width = 0, height = 0;
   if (!find_said (&width, &height, said, what, error))
     return FALSE;
   if (unit > 0 && image->stored_rows == 0)
