@@ -36,6 +36,8 @@ static const struct {
   { "visual.trunk.reg_token", "a timm ViT with registers" },
   { "visual.trunk.patch_embed.backbone.", "a timm ViT behind convolutions (MobileCLIP-B)" },
   { "visual.trunk.blocks.0.attn.q_norm.", "norms inside attention" },
+  { "visual.trunk.blocks.0.attn.q_proj.", "EVA's attention" },
+  { "visual.trunk.blocks.0.attn.q_bias", "EVA's attention" },
   { "visual.trunk.attn_pool.q_norm.", "norms inside attention" },
   { "visual.transformer.resblocks.0.attn.ln_", "norms inside attention" },
   { "visual.patchnorm_pre_ln.", "patch norms" },

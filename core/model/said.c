@@ -58,6 +58,8 @@ typedef struct {
   int value;
 } Word;
 
+#define REFUSED -2 /* a word that others further down would let through */
+
 typedef struct {
   const char *section, *name;
   ClipSays says;
@@ -84,6 +86,9 @@ static const Word activations[] = {
 /* Their activation (EfficientNet-Lite has always the same), as timm defines them: SigLIP was trained with GELU by tanh, but its
  * first models run with the exact one there. */
 static const Word timm_models[] = {
+  { "*_rope_*", REFUSED },
+  { "vit_pe_*", REFUSED }, /* rotary positions, which no tensor gives away */
+  { "*_rpn_*", REFUSED },  /* norms behind what they are in front of elsewhere */
   { "tf_efficientnet_lite?", CLIP_ACTIVATION_RELU6 },
   { "tf_efficientnet_lite?.*", CLIP_ACTIVATION_RELU6 },
   { "vit_base_patch32_siglip_*", CLIP_ACTIVATION_GELU_TANH },
@@ -341,7 +346,8 @@ refuse_word (GError **refusal, const Choice *row, const char *found, const char 
 {
   g_autoptr (GString) words = g_string_new (NULL);
   for (const Word *word = row->words; word->word; word++)
-    g_string_append_printf (words, "%s%s", words->len ? ", " : "", word->word);
+    if (word->value != REFUSED)
+      g_string_append_printf (words, "%s%s", words->len ? ", " : "", word->word);
   clip_fail (refusal, CLIP_ERROR_UNSUPPORTED, "%s: %s is \"%s\", supported are: %s", what,
              row->name, found, words->str);
 }
@@ -361,7 +367,7 @@ read_choices (ClipSaid *said, JsonObject *root, const Choice *rows, const char *
     const Word *word = row->words;
     while (word->word && !g_pattern_match_simple (word->word, found))
       word++;
-    if (word->word)
+    if (word->word && word->value != REFUSED)
       said->n[row->says] = word->value;
     else if (!*refusal)
       refuse_word (refusal, row, found, what);
