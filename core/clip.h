@@ -245,6 +245,7 @@ typedef struct {
   char *name;
   char **prompts;      /* NULL-terminated texts that describe it, "{}" in one stands for the name; NULL: the templates do */
   float threshold;     /* NaN: the user's general threshold */
+  float release;       /* ≤ threshold: once reported it is so down to this score; NaN: the user's general hysteresis */
   gboolean background; /* competes for the score, is never reported */
 } ClipLabel;
 
@@ -253,7 +254,7 @@ typedef struct _ClipLabels ClipLabels;
 /* Labels separated by ';' or newlines. Empty, duplicate and non-UTF-8 labels are errors that say which. */
 CLIP_API ClipLabels *clip_labels_parse (const char *text, GError **error);
 /* A file: one label a line ('#' starts a comment line), or JSON: an array of strings or of objects
- * {"name", "prompts": […], "threshold", "background"}. */
+ * {"name", "prompts": […], "threshold", "release", "background"}. */
 CLIP_API ClipLabels *clip_labels_load (const char *path, GError **error);
 /* Returns: (transfer full): the labels of @a (nullable) followed by those of @b (nullable), those of @b marked as
  * background where @background; a name in both is an error. */

@@ -20,6 +20,8 @@ describe (ClipLabels *labels)
       g_string_append_printf (text, "<%s>", label->prompts[p]);
     if (!isnan (label->threshold))
       g_string_append_printf (text, "@%g", label->threshold);
+    if (!isnan (label->release))
+      g_string_append_printf (text, "~%g", label->release);
     if (label->background)
       g_string_append (text, "(background)");
   }
@@ -104,13 +106,21 @@ test_file (void)
     { TEXT ("[{}]"), "f: label 1: no name" },
     { TEXT ("[{\"name\": 3}]"), "f: label 1: name is 3, expected a string" },
     { TEXT ("[{\"name\": \"cat\", \"treshold\": 0.5}]"),
-      "f: label 1: unknown member \"treshold\", expected name, prompts, threshold or background" },
+      "f: label 1: unknown member \"treshold\", expected name, prompts, threshold, release or "
+      "background" },
     { TEXT ("[{\"name\": \"cat\", \"threshold\": 1.5}]"),
       "f: label 1: threshold is 1.5, expected 0 to 1" },
     { TEXT ("[{\"name\": \"cat\", \"threshold\": -0.1}]"),
       "f: label 1: threshold is -0.1, expected 0 to 1" },
     { TEXT ("[{\"name\": \"cat\", \"threshold\": \"high\"}]"),
       "f: label 1: threshold is \"high\", expected a number" },
+    { TEXT ("[{\"name\": \"cat\", \"threshold\": 0.5, \"release\": 0.25},"
+            " {\"name\": \"dog\", \"release\": 0.75}]"),
+      "cat@0.5~0.25|dog~0.75" },
+    { TEXT ("[{\"name\": \"cat\", \"threshold\": 0.5, \"release\": 0.75}]"),
+      "f: label 1: release is 0.75, expected 0 to the threshold, 0.5" },
+    { TEXT ("[{\"name\": \"cat\", \"release\": -1}]"),
+      "f: label 1: release is -1, expected 0 to 1" },
     { TEXT ("[{\"name\": \"cat\", \"background\": 1}]"),
       "f: label 1: background is 1, expected true or false" },
     { TEXT ("[{\"name\": \"cat\", \"prompts\": \"a cat\"}]"),

@@ -13,6 +13,7 @@
 #include "core/base/unit.h"
 #include "core/model/blas.h"
 #include "core/text/template.h"
+#include "core/zeroshot/scores.h"
 
 #include <cblas.h>
 #include <math.h>
@@ -305,6 +306,13 @@ compare_scores (const void *a, const void *b)
   return x->label < y->label ? -1 : 1;
 }
 
+void
+clip_scores_rank (ClipScore *scores, guint n)
+{
+  if (n > 0)
+    qsort (scores, n, sizeof *scores, compare_scores);
+}
+
 guint
 clip_classifier_top (const ClipClassifier *self, ClipScore *top, guint n, const float *scores,
                      float threshold)
@@ -316,7 +324,7 @@ clip_classifier_top (const ClipClassifier *self, ClipScore *top, guint n, const 
     if (!self->background[l] && scores[l] >= (isnan (own) ? threshold : own))
       passed[n_passed++] = (ClipScore){ l, scores[l] };
   }
-  qsort (passed, n_passed, sizeof *passed, compare_scores);
+  clip_scores_rank (passed, n_passed);
   if (n > 0)
     n_passed = MIN (n_passed, n);
   if (n_passed > 0)

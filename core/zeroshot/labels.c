@@ -5,7 +5,8 @@
  *
  *   a string   "cat;dog" or one a line
  *   a file     one a line, '#' starts a comment
- *   JSON       ["cat", {"name": "dog", "prompts": ["a photo of a dog"], "threshold": 0.5, "background": false}]
+ *   JSON       ["cat", {"name": "dog", "prompts": ["a photo of a dog"], "threshold": 0.5,
+ *                       "release": 0.4, "background": false}]
  *
  * One separator at the end, and white space after it, ends the text; any other empty label is an error.
  */
@@ -105,7 +106,7 @@ builder_add (Builder *builder, const char *text, gsize length, guint where, GErr
   if (before)
     return clip_fail_null (error, CLIP_ERROR_LABELS, "%s: %s %u: \"%s\" is also %s %u",
                            builder->name, builder->unit, where, name, builder->unit, before);
-  ClipLabel label = { .name = g_steal_pointer (&name), .threshold = NAN };
+  ClipLabel label = { .name = g_steal_pointer (&name), .threshold = NAN, .release = NAN };
   g_array_append_val (builder->labels->labels, label);
   g_hash_table_insert (builder->seen, label.name, GUINT_TO_POINTER (where));
   return &g_array_index (builder->labels->labels, ClipLabel, builder->labels->labels->len - 1);
@@ -164,14 +165,16 @@ is_string (JsonNode *node)
 static gboolean
 check_members (JsonObject *object, const char *what, GError **error)
 {
-  static const char *const known[] = { "name", "prompts", "threshold", "background", NULL };
+  static const char *const known[] = {
+    "name", "prompts", "threshold", "release", "background", NULL
+  };
   g_autoptr (GList) members = json_object_get_members (object);
   for (GList *member = members; member; member = member->next) {
     if (!g_strv_contains (known, member->data))
       return clip_fail (
           error, CLIP_ERROR_LABELS,
-          "%s: unknown member \"%s\", expected name, prompts, threshold or background", what,
-          (const char *) member->data);
+          "%s: unknown member \"%s\", expected name, prompts, threshold, release or background",
+          what, (const char *) member->data);
   }
   return TRUE;
 }
@@ -210,11 +213,16 @@ add_object (Builder *builder, JsonObject *object, guint where, GError **error)
   if (!label || !clip_json_get_array (object, "prompts", &prompts, what, error) ||
       !read_prompts (label, prompts, what, error) ||
       !clip_json_get_float (object, "threshold", &label->threshold, what, error) ||
+      !clip_json_get_float (object, "release", &label->release, what, error) ||
       !clip_json_get_boolean (object, "background", &label->background, what, error))
     return FALSE;
   if (label->threshold < 0 || label->threshold > 1)
     return clip_fail (error, CLIP_ERROR_LABELS, "%s: threshold is %g, expected 0 to 1", what,
                       label->threshold);
+  const float most = isnan (label->threshold) ? 1 : label->threshold;
+  if (label->release < 0 || label->release > most)
+    return clip_fail (error, CLIP_ERROR_LABELS, "%s: release is %g, expected 0 to %s%g", what,
+                      label->release, most < 1 ? "the threshold, " : "", most);
   return TRUE;
 }
 
@@ -302,6 +310,7 @@ add_all (Builder *builder, ClipLabels *from, gboolean background, GError **error
       return FALSE;
     copy->prompts = g_strdupv (label->prompts);
     copy->threshold = label->threshold;
+    copy->release = label->release;
     copy->background = label->background || background;
   }
   return TRUE;
