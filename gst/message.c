@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * seen set, new labels → { labels, scores, appeared, disappeared, pts, running-time, stream-time,
- * utc }
+ * seen set, new labels → { labels, scores, since, appeared, disappeared, began, durations, peaks,
+ * means, pts, running-time, stream-time, utc }
  *
  * UTC is known in two cases: the buffer told it (times.c), or the pipeline is live, when the frame
  * was captured at base time + running time on the pipeline's clock and the difference between that
@@ -12,7 +12,7 @@
 ClipSeen *
 clip_seen_new (void)
 {
-  return g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  return g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
 }
 
 GstClockTime
@@ -57,42 +57,107 @@ is_same (ClipSeen *seen, const ClipResult *result)
   return TRUE;
 }
 
-/* Sets "appeared" and "disappeared"; @seen becomes the labels of @result. */
+/* ------------------------------------------------------------------------------------------------ what has changed */
+
+static void
+append_time (GValue *array, GstClockTime time)
+{
+  GValue value = G_VALUE_INIT;
+  g_value_init (&value, G_TYPE_UINT64);
+  g_value_set_uint64 (&value, time);
+  gst_value_array_append_and_take_value (array, &value);
+}
+
+static void
+append_score (GValue *array, double score)
+{
+  GValue value = G_VALUE_INIT;
+  g_value_init (&value, G_TYPE_FLOAT);
+  g_value_set_float (&value, (float) score);
+  gst_value_array_append_and_take_value (array, &value);
+}
+
+/* How long a label was seen that is seen no more at @now: until its score began to be too low, or until now, or, where a
+ * flush has set running time back, as far as is known. */
+static GstClockTime
+duration_of (const ClipSpell *spell, GstClockTime now)
+{
+  GstClockTime end = GST_CLOCK_TIME_IS_VALID (spell->below) ? spell->below : now;
+  if (!GST_CLOCK_TIME_IS_VALID (spell->since) || !GST_CLOCK_TIME_IS_VALID (end))
+    return GST_CLOCK_TIME_NONE;
+  if (end < spell->last)
+    end = spell->last;
+  return end - spell->since;
+}
+
+enum { APPEARED, SINCE, DISAPPEARED, BEGAN, DURATIONS, PEAKS, MEANS, N_CHANGES };
+static const char *const change_names[N_CHANGES] = {
+  [APPEARED] = "appeared", [SINCE] = "since",         [DISAPPEARED] = "disappeared",
+  [BEGAN] = "began",       [DURATIONS] = "durations", [PEAKS] = "peaks",
+  [MEANS] = "means",
+};
+
+static void
+append_end (GValue *changes, const char *name, const ClipSpell *spell, GstClockTime now)
+{
+  append_name (&changes[DISAPPEARED], name);
+  append_time (&changes[BEGAN], spell->since);
+  append_time (&changes[DURATIONS], duration_of (spell, now));
+  append_score (&changes[PEAKS], spell->peak);
+  append_score (&changes[MEANS], spell->sum / MAX (1, spell->n));
+}
+
 static void
 set_changes (GstStructure *structure, ClipSeen *seen, const ClipResult *result)
 {
-  GValue appeared = G_VALUE_INIT, disappeared = G_VALUE_INIT;
-  gst_value_array_init (&appeared, 0);
-  gst_value_array_init (&disappeared, 0);
-  g_autoptr (GHashTable) before = g_hash_table_new (g_str_hash, g_str_equal);
-  GHashTableIter iter;
-  gpointer name;
-  g_hash_table_iter_init (&iter, seen);
-  while (g_hash_table_iter_next (&iter, &name, NULL))
-    g_hash_table_add (before, name);
-
-  for (guint i = 0; i < result->n_labels; i++)
-    if (!g_hash_table_remove (before, result->labels[i].name)) {
-      append_name (&appeared, result->labels[i].name);
-      g_hash_table_add (seen, g_strdup (result->labels[i].name));
-    }
-  g_hash_table_iter_init (&iter, before);
-  while (g_hash_table_iter_next (&iter, &name, NULL)) {
-    append_name (&disappeared, name);
-    g_hash_table_remove (seen, name);
+  GValue changes[N_CHANGES] = { G_VALUE_INIT };
+  for (guint i = 0; i < N_CHANGES; i++)
+    gst_value_array_init (&changes[i], 0);
+  g_autoptr (GHashTable) now = g_hash_table_new (g_str_hash, g_str_equal);
+  for (guint i = 0; i < result->n_labels; i++) {
+    const char *name = result->labels[i].name;
+    g_hash_table_add (now, (gpointer) name);
+    append_time (&changes[SINCE], result->spells[i]->since);
+    if (!g_hash_table_contains (seen, name))
+      append_name (&changes[APPEARED], name);
   }
-  gst_structure_take_value (structure, "appeared", &appeared);
-  gst_structure_take_value (structure, "disappeared", &disappeared);
+  GHashTableIter iter;
+  gpointer name, spell;
+  g_hash_table_iter_init (&iter, seen);
+  while (g_hash_table_iter_next (&iter, &name, &spell))
+    if (!g_hash_table_contains (now, name))
+      append_end (changes, name, spell, result->running_time);
+  for (guint i = 0; i < N_CHANGES; i++)
+    gst_structure_take_value (structure, change_names[i], &changes[i]);
+}
+
+/* @seen becomes the labels of @result. */
+static void
+follow (ClipSeen *seen, const ClipResult *result, gboolean same)
+{
+  if (!same)
+    g_hash_table_remove_all (seen);
+  for (guint i = 0; i < result->n_labels; i++) {
+    ClipSpell *spell = g_hash_table_lookup (seen, result->labels[i].name);
+    if (!spell) {
+      spell = g_new (ClipSpell, 1);
+      g_hash_table_insert (seen, g_strdup (result->labels[i].name), spell);
+    }
+    *spell = *result->spells[i];
+  }
 }
 
 GstMessage *
 clip_message_new (GstElement *element, ClipSeen *seen, const ClipResult *result, gboolean live)
 {
-  if (is_same (seen, result))
+  if (is_same (seen, result)) {
+    follow (seen, result, TRUE);
     return NULL;
+  }
   GstStructure *structure = gst_structure_new_empty (CLIP_MESSAGE_NAME);
   clip_meta_set_labels (structure, "labels", "scores", result->labels, result->n_labels);
   set_changes (structure, seen, result);
+  follow (seen, result, FALSE);
   gst_structure_set (structure, "pts", G_TYPE_UINT64, result->pts, "running-time", G_TYPE_UINT64,
                      result->running_time, "stream-time", G_TYPE_UINT64, result->stream_time, NULL);
   GstClockTime utc = result->utc;

@@ -5,13 +5,13 @@
 
 #define CLIP_MESSAGE_NAME "clipclassify"
 
-/* The set of labels that the last message told of. */
+/* The labels that the last message told of, each with its spell as far as it is known: char * → ClipSpell *. */
 typedef GHashTable ClipSeen;
 
 ClipSeen *clip_seen_new (void);
 
-/* Returns: (transfer full) (nullable): the message, where the labels of @result differ from @seen (which follows); NULL
- * where they are the same. */
+/* Returns: (transfer full) (nullable): the message, where the labels of @result differ from @seen; NULL where they are the
+ * same. @seen follows, so that this is to be called with every result. */
 GstMessage *clip_message_new (GstElement *element, ClipSeen *seen, const ClipResult *result,
                               gboolean live);
 

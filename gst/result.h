@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What is known about the last classified frame: its embedding, and the labels that the present settings make of it. */
 #pragma once
-#include "core/clip.h"
+#include "core/zeroshot/steady.h"
 #include "gst/clipmeta.h"
 
 /* How an embedding becomes labels. */
@@ -9,6 +9,7 @@ typedef struct {
   ClipScoring scoring;
   float threshold;
   guint top_k; /* 0: all */
+  ClipSteadiness steadiness;
 } ClipReporting;
 
 typedef struct {
@@ -23,16 +24,20 @@ typedef struct {
   ClipReporting reporting;
   ClipClassifier *classifier;
   gboolean scored;
-  float *scores;         /* [L] */
-  ClipScore *top;        /* [L], n_labels of them set */
-  ClipMetaLabel *labels; /* [L], likewise; names belong to the classifier */
+  gboolean is_new_scene;    /* results before this one say nothing about it */
+  ClipSteady *steady;       /* what is kept from result to result */
+  float *scores;            /* [L] of this one alone */
+  ClipScore *top;           /* [L], n_labels of them set */
+  ClipMetaLabel *labels;    /* [L], likewise; names belong to the classifier */
+  const ClipSpell **spells; /* [L], likewise; they belong to @steady */
   guint n_labels;
 } ClipResult;
 
 void clip_result_init (ClipResult *result, int n);
 void clip_result_clear (ClipResult *result);
 
-/* Takes over what was written to @feature: a new frame is known. */
+/* Takes over what was written to @feature: a new frame is known. Where the result was not valid, a new scene begins with
+ * it. */
 void clip_result_update (ClipResult *result);
 /* Makes @labels from the feature, if they were not made by the same classifier and reporting already. @classifier: NULL
  * where there are no labels. */

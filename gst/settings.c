@@ -32,6 +32,10 @@ static const gsize offsets[CLIP_N_SETTINGS] = {
   [CLIP_SETTING_MAX_STALENESS] = offsetof (ClipSettings, rules.max_staleness),
   [CLIP_SETTING_CPU_BUDGET] = offsetof (ClipSettings, rules.cpu_budget),
   [CLIP_SETTING_MAX_AGE] = offsetof (ClipSettings, max_age),
+  [CLIP_SETTING_SMOOTHING] = offsetof (ClipSettings, reporting.steadiness.smoothing),
+  [CLIP_SETTING_HYSTERESIS] = offsetof (ClipSettings, reporting.steadiness.hysteresis),
+  [CLIP_SETTING_MIN_ON] = offsetof (ClipSettings, reporting.steadiness.min_on),
+  [CLIP_SETTING_MIN_OFF] = offsetof (ClipSettings, reporting.steadiness.min_off),
 };
 
 G_STATIC_ASSERT (sizeof (ClipScoring) == sizeof (int) && sizeof (ClipPrecision) == sizeof (int) &&
@@ -73,6 +77,57 @@ clip_settings_clear (ClipSettings *settings)
   g_free (settings->spec.prompts);
   g_free (settings->spec.background);
   *settings = (ClipSettings){ 0 };
+}
+
+/* What makes of scores labels that stay. */
+static void
+install_steadiness (GObjectClass *class, GParamFlags flags)
+{
+  /**
+   * GstClipClassify:smoothing:
+   *
+   * Time constant, in running time, of an exponential mean of each label's score. Thresholds apply
+   * to the mean, and it is what is reported. It does not depend on how often frames are classified.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (
+      class, CLIP_SETTING_SMOOTHING,
+      g_param_spec_uint64 ("smoothing", "Smoothing",
+                           "Time constant over which scores are smoothed, in ns (0 = off)", 0,
+                           G_MAXUINT64, 0, flags));
+  /**
+   * GstClipClassify:hysteresis:
+   *
+   * A label that is reported stays so until its score falls below the threshold by this. A label's
+   * own "release", from #GstClipClassify:labels-file, comes first.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (
+      class, CLIP_SETTING_HYSTERESIS,
+      g_param_spec_float ("hysteresis", "Hysteresis",
+                          "How far below the threshold a reported label may fall", 0, 1, 0, flags));
+  /**
+   * GstClipClassify:min-on:
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (
+      class, CLIP_SETTING_MIN_ON,
+      g_param_spec_uint64 ("min-on", "Minimum on",
+                           "Report a label once its score has sufficed for so long, in ns", 0,
+                           G_MAXUINT64, 0, flags));
+  /**
+   * GstClipClassify:min-off:
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (
+      class, CLIP_SETTING_MIN_OFF,
+      g_param_spec_uint64 ("min-off", "Minimum off",
+                           "Report a label until its score has not sufficed for so long, in ns", 0,
+                           G_MAXUINT64, 0, flags));
 }
 
 /* "… name of a set (none, photo, …) or …": the sets are the core's table. */
@@ -157,7 +212,7 @@ clip_settings_install (GObjectClass *class)
    *
    * A file of labels, used before those of #GstClipClassify:labels: one a line ('#' starts a
    * comment line), or JSON: an array of names or of objects with "name" and optionally "prompts",
-   * "threshold" and "background".
+   * "threshold", "release" and "background".
    *
    * Since: 0.1
    */
@@ -368,4 +423,5 @@ clip_settings_install (GObjectClass *class)
                            "Carry a result on to frames of at most so many nanoseconds later (0 = "
                            "until there is another)",
                            0, G_MAXINT64, 0, playing | GST_PARAM_CONTROLLABLE));
+  install_steadiness (class, playing | GST_PARAM_CONTROLLABLE);
 }

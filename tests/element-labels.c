@@ -5,6 +5,7 @@
 #include "core/clip.h"
 
 #include <glib/gstdio.h>
+#include <math.h>
 #include <string.h>
 
 #define CAPS "video/x-raw,format=RGB,width=40,height=30,framerate=25/1"
@@ -458,6 +459,102 @@ test_utc_held (void)
                    "2023-11-14T22:13:20Z");
 }
 
+/* ---------------------------------------------------------------------------------------------------- over time */
+
+static guint64
+time_at (const GstStructure *structure, const char *field, guint i)
+{
+  g_assert_cmpuint (length_of (structure, field), >, i);
+  return g_value_get_uint64 (
+      gst_value_array_get_value (gst_structure_get_value (structure, field), i));
+}
+
+static float
+score_at (const GstStructure *structure, const char *field, guint i)
+{
+  g_assert_cmpuint (length_of (structure, field), >, i);
+  return g_value_get_float (
+      gst_value_array_get_value (gst_structure_get_value (structure, field), i));
+}
+
+/* A label is reported once it has been there for min-on, and its message says since when; until min-off is over, and the
+ * message says how long, and how well, it was seen. */
+static void
+test_durations (void)
+{
+  static const char *const properties[] = { "labels=a;b",      "threshold=0",      "top-k=1",
+                                            "min-on=80000000", "min-off=80000000", NULL };
+  g_auto (Bench) bench = bench_new (CAPS, properties);
+  float score = 0;
+  for (int n = 0; n < 4; n++) {
+    g_autoptr (GstBuffer) out = bench_process (&bench, frame_new (CAPS, n, 7));
+    g_autoptr (ClipMeta) meta = clip_meta_read (out, NULL);
+    g_assert_cmpuint (meta->n_labels, ==, n < 2 ? 0 : 1);
+    score = n < 2 ? 0 : meta->labels[0].score;
+  }
+  g_autoptr (GstMessage) on = bench_pop (&bench, GST_MESSAGE_ELEMENT);
+  g_assert_nonnull (on);
+  g_assert_cmpuint (length_of (gst_message_get_structure (on), "appeared"), ==, 1);
+  g_assert_cmpuint (length_of (gst_message_get_structure (on), "began"), ==, 0);
+  g_assert_cmpuint (time_at (gst_message_get_structure (on), "since", 0), ==, 0);
+
+  g_object_set (bench.element, "threshold", 1.0, NULL);
+  for (int n = 4; n < 8; n++) {
+    g_autoptr (GstBuffer) out = bench_process (&bench, frame_new (CAPS, n, 7));
+    g_autoptr (ClipMeta) meta = clip_meta_read (out, NULL);
+    g_assert_cmpuint (meta->n_labels, ==, n < 6 ? 1 : 0);
+  }
+  g_autoptr (GstMessage) off = bench_pop (&bench, GST_MESSAGE_ELEMENT);
+  g_assert_nonnull (off);
+  const GstStructure *structure = gst_message_get_structure (off);
+  g_assert_cmpuint (length_of (structure, "disappeared"), ==, 1);
+  g_assert_cmpuint (length_of (structure, "since"), ==, 0);
+  g_assert_cmpuint (time_at (structure, "began", 0), ==, 0);
+  g_assert_cmpuint (time_at (structure, "durations", 0), ==, 4 * 40 * GST_MSECOND);
+  /* The same picture all the time, but for the rounding of the mean: 2^-24 of it. */
+  g_assert_cmpfloat (score_at (structure, "peaks", 0), ==, score);
+  g_assert_cmpfloat_with_epsilon (score_at (structure, "means", 0), score, 1e-6);
+  g_assert_null (bench_pop (&bench, GST_MESSAGE_ELEMENT));
+}
+
+static float
+score_of (Bench *bench, int n, const char *name)
+{
+  g_autoptr (GstBuffer) out = bench_process (bench, frame_new (CAPS, n, n));
+  g_autoptr (ClipMeta) meta = clip_meta_read (out, NULL);
+  for (guint i = 0; i < meta->n_labels; i++)
+    if (strcmp (meta->labels[i].name, name) == 0)
+      return meta->labels[i].score;
+  g_error ("frame %d: \"%s\" is not there", n, name);
+}
+
+/* Smoothed scores follow from those of an element that does not smooth, and begin anew with a segment. */
+static void
+test_smoothing (void)
+{
+  static const char *const properties[] = { "labels=a;b;c", "threshold=0", NULL };
+  static const char *const smooth[] = { "labels=a;b;c", "threshold=0", "smoothing=100000000",
+                                        "hysteresis=0.5", NULL };
+  g_auto (Bench) plain_bench = bench_new (CAPS, properties), bench = bench_new (CAPS, smooth);
+  const double keep = exp (-40. / 100);
+  double expected = 0;
+  for (int n = 0; n < 12; n++) {
+    const float score = score_of (&plain_bench, n, "b");
+    if (n == 8) {
+      GstSegment segment;
+      gst_segment_init (&segment, GST_FORMAT_TIME);
+      g_assert_true (gst_harness_push_event (bench.harness, gst_event_new_segment (&segment)));
+    }
+    const gboolean first = n == 0 || n == 8;
+    expected = first ? score : score + (expected - score) * keep;
+    const float found = score_of (&bench, n, "b");
+    /* rounded to float at each step: 2^-24 */
+    g_assert_cmpfloat_with_epsilon (found, expected, 1e-6);
+    if (first)
+      g_assert_cmpfloat (found, ==, score);
+  }
+}
+
 static void
 add_tests (void)
 {
@@ -475,6 +572,8 @@ add_tests (void)
   g_test_add_func ("/labels/messages", test_messages);
   g_test_add_func ("/labels/utc", test_utc);
   g_test_add_func ("/labels/utc-held", test_utc_held);
+  g_test_add_func ("/labels/durations", test_durations);
+  g_test_add_func ("/labels/smoothing", test_smoothing);
 }
 
 int
