@@ -23,65 +23,22 @@
  */
 #include "gst/clipoverlay.h"
 
-#include "gst/draw.h"
+#include "gst/blend.h"
 #include "gst/enums.h"
-#include "gst/fields.h"
-
-#include <stddef.h>
+#include "gst/overlay-settings.h"
 
 GST_DEBUG_CATEGORY_STATIC (gst_clip_overlay_debug);
 #define GST_CAT_DEFAULT gst_clip_overlay_debug
 
 #define COMPOSITION GST_CAPS_FEATURE_META_GST_VIDEO_OVERLAY_COMPOSITION
 
-enum {
-  PROP_ELEMENT = 1,
-  PROP_POSITION,
-  PROP_FONT,
-  PROP_TEXT_COLOR,
-  PROP_BAR_COLOR,
-  PROP_BACKGROUND_COLOR,
-  PROP_BOX_COLOR,
-  PROP_OPACITY,
-  PROP_MAX_LABELS,
-  PROP_BARS,
-  PROP_BOXES,
-  N_SETTINGS,
-  PROP_STATS = N_SETTINGS,
-};
-
-typedef struct {
-  char *element;
-  guint max_labels;
-  gboolean boxes;
-  ClipPosition position;
-  char *font;
-  guint text_color, bar_color, background_color, box_color;
-  double opacity;
-  gboolean bars;
-} Settings;
-
-static const gsize offsets[N_SETTINGS] = {
-  [PROP_ELEMENT] = offsetof (Settings, element),
-  [PROP_POSITION] = offsetof (Settings, position),
-  [PROP_FONT] = offsetof (Settings, font),
-  [PROP_TEXT_COLOR] = offsetof (Settings, text_color),
-  [PROP_BAR_COLOR] = offsetof (Settings, bar_color),
-  [PROP_BACKGROUND_COLOR] = offsetof (Settings, background_color),
-  [PROP_BOX_COLOR] = offsetof (Settings, box_color),
-  [PROP_OPACITY] = offsetof (Settings, opacity),
-  [PROP_MAX_LABELS] = offsetof (Settings, max_labels),
-  [PROP_BARS] = offsetof (Settings, bars),
-  [PROP_BOXES] = offsetof (Settings, boxes),
-};
-
-G_STATIC_ASSERT (sizeof (ClipPosition) == sizeof (int));
+enum { PROP_STATS = CLIP_N_OVERLAY_SETTINGS };
 
 struct _GstClipOverlay {
   GstBaseTransform parent;
 
   /* under the object lock */
-  Settings settings;
+  ClipOverlaySettings settings;
   gboolean changed; /* settings, since the last drawing */
   guint64 frames, renders;
 
@@ -111,22 +68,12 @@ static void
 update (GstClipOverlay *self, GstBuffer *buffer)
 {
   GST_OBJECT_LOCK (self);
-  const Settings *settings = &self->settings;
-  const ClipSceneOptions options = { settings->element, settings->max_labels, settings->boxes };
   g_autoptr (ClipScene) scene =
-      clip_scene_read (buffer, &options, self->format.width, self->format.height);
+      clip_scene_read (buffer, &self->settings.scene, self->format.width, self->format.height);
   const gboolean same = self->scene && !self->changed && clip_scene_equal (scene, self->scene);
-  g_autofree char *font = same ? NULL : g_strdup (settings->font);
-  const ClipDrawStyle style = {
-    .position = settings->position,
-    .font = font,
-    .text_color = settings->text_color,
-    .bar_color = settings->bar_color,
-    .background_color = settings->background_color,
-    .box_color = settings->box_color,
-    .opacity = settings->opacity,
-    .bars = settings->bars,
-  };
+  ClipDrawStyle style = self->settings.style;
+  g_autofree char *font = same ? NULL : g_strdup (style.font);
+  style.font = font;
   self->changed = FALSE;
   self->frames++;
   self->renders += !same;
@@ -138,26 +85,40 @@ update (GstClipOverlay *self, GstBuffer *buffer)
   self->scene = g_steal_pointer (&scene);
 }
 
-/* @ours over what upstream has for the sink to lay over the video. */
-static GstVideoOverlayComposition *
-join (GstVideoOverlayComposition *theirs, GstVideoOverlayComposition *ours)
+/* Our pictures over what upstream has for the sink to lay over the video. */
+static void
+attach (GstClipOverlay *self, GstBuffer *buffer)
 {
-  GstVideoOverlayComposition *both = gst_video_overlay_composition_copy (theirs);
-  for (guint i = 0; ours && i < gst_video_overlay_composition_n_rectangles (ours); i++)
+  GstVideoOverlayCompositionMeta *theirs = gst_buffer_get_video_overlay_composition_meta (buffer);
+  GstVideoOverlayComposition *ours = self->composition;
+  if (!theirs) {
+    gst_buffer_add_video_overlay_composition_meta (buffer, ours);
+    return;
+  }
+  GstVideoOverlayComposition *both = gst_video_overlay_composition_copy (theirs->overlay);
+  for (guint i = 0; i < gst_video_overlay_composition_n_rectangles (ours); i++)
     gst_video_overlay_composition_add_rectangle (
         both, gst_video_overlay_composition_get_rectangle (ours, i));
-  return both;
+  gst_buffer_remove_video_overlay_composition_meta (buffer, theirs);
+  gst_buffer_add_video_overlay_composition_meta (buffer, both);
+  gst_video_overlay_composition_unref (both);
 }
 
 static gboolean
-blend (GstClipOverlay *self, GstVideoOverlayComposition *composition, GstBuffer *buffer)
+draw (GstClipOverlay *self, GstBuffer *buffer)
 {
   const GstMapFlags flags = GST_MAP_READWRITE | GST_VIDEO_FRAME_MAP_FLAG_NO_REF;
+  GstVideoOverlayCompositionMeta *theirs = gst_buffer_get_video_overlay_composition_meta (buffer);
   GstVideoFrame frame;
   if (!gst_video_frame_map (&frame, &self->format, buffer, flags))
     return FALSE;
-  gst_video_overlay_composition_blend (composition, &frame);
+  if (theirs)
+    gst_video_overlay_composition_blend (theirs->overlay, &frame);
+  if (self->composition)
+    clip_blend (&frame, self->composition);
   gst_video_frame_unmap (&frame);
+  if (theirs)
+    gst_buffer_remove_video_overlay_composition_meta (buffer, theirs);
   return TRUE;
 }
 
@@ -184,21 +145,14 @@ gst_clip_overlay_transform_ip (GstBaseTransform *base, GstBuffer *buffer)
   if (self->ask)
     ask_sink (self);
   update (self, buffer);
-  GstVideoOverlayCompositionMeta *theirs = gst_buffer_get_video_overlay_composition_meta (buffer);
-  if (!self->composition && (!theirs || self->attach))
+  if (self->attach) {
+    if (self->composition)
+      attach (self, buffer);
     return GST_FLOW_OK;
-
-  GstVideoOverlayComposition *all = theirs ? join (theirs->overlay, self->composition)
-                                           : gst_video_overlay_composition_ref (self->composition);
-  if (theirs)
-    gst_buffer_remove_video_overlay_composition_meta (buffer, theirs);
-  gboolean done = TRUE;
-  if (self->attach)
-    gst_buffer_add_video_overlay_composition_meta (buffer, all);
-  else
-    done = blend (self, all, buffer);
-  gst_video_overlay_composition_unref (all);
-  if (done)
+  }
+  if (!self->composition && !gst_buffer_get_video_overlay_composition_meta (buffer))
+    return GST_FLOW_OK;
+  if (draw (self, buffer))
     return GST_FLOW_OK;
   GST_ELEMENT_ERROR (self, STREAM, FORMAT,
                      ("A frame is not what its caps say: %s %d×%d.",
@@ -371,7 +325,7 @@ gst_clip_overlay_set_property (GObject *object, guint id, const GValue *value, G
 {
   GstClipOverlay *self = GST_CLIP_OVERLAY (object);
   GST_OBJECT_LOCK (self);
-  if (!clip_fields_set (&self->settings, offsets, N_SETTINGS, id, value))
+  if (!clip_overlay_settings_set (&self->settings, id, value))
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
   self->changed = TRUE;
   GST_OBJECT_UNLOCK (self);
@@ -386,83 +340,23 @@ gst_clip_overlay_get_property (GObject *object, guint id, GValue *value, GParamS
     g_value_take_boxed (value, gst_structure_new ("clipoverlay-stats", "frames", G_TYPE_UINT64,
                                                   self->frames, "renders", G_TYPE_UINT64,
                                                   self->renders, NULL));
-  else if (!clip_fields_get (&self->settings, offsets, N_SETTINGS, id, value))
+  else if (!clip_overlay_settings_get (&self->settings, id, value))
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
   GST_OBJECT_UNLOCK (self);
-}
-
-static void
-install_color (GObjectClass *class, guint id, const char *name, const char *what, guint value)
-{
-  g_object_class_install_property (class, id,
-                                   g_param_spec_uint (name, name, what, 0, G_MAXUINT32, value,
-                                                      G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS |
-                                                          GST_PARAM_MUTABLE_PLAYING |
-                                                          GST_PARAM_CONTROLLABLE));
-}
-
-static void
-install_properties (GObjectClass *class)
-{
-  const GParamFlags flags = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING;
-  const GParamFlags controllable = flags | GST_PARAM_CONTROLLABLE;
-  const struct {
-    guint id;
-    GParamSpec *spec;
-  } specs[] = {
-    { PROP_ELEMENT,
-      g_param_spec_string ("element", "Element",
-                           "Name of the clipclassify whose labels are shown (NULL = of all)", NULL,
-                           flags) },
-    { PROP_POSITION, g_param_spec_enum ("position", "Position", "Corner that the labels are in",
-                                        GST_TYPE_CLIP_POSITION, CLIP_POSITION_TOP_LEFT, flags) },
-    { PROP_FONT, g_param_spec_string ("font", "Font",
-                                      "Font of the labels as Pango describes them; without a size "
-                                      "it follows the height of the frame",
-                                      "Sans", flags) },
-    { PROP_OPACITY, g_param_spec_double ("opacity", "Opacity", "Opacity of all that is drawn", 0, 1,
-                                         1, controllable) },
-    { PROP_MAX_LABELS, g_param_spec_uint ("max-labels", "Most labels",
-                                          "At most so many labels are shown, the best ones", 0,
-                                          1000, 5, controllable) },
-    { PROP_BARS, g_param_spec_boolean ("bars", "Bars", "Show scores as bars, too", TRUE, flags) },
-    { PROP_BOXES,
-      g_param_spec_boolean ("boxes", "Boxes", "Show the boxes of detections", TRUE, flags) },
-  };
-  for (guint i = 0; i < G_N_ELEMENTS (specs); i++)
-    g_object_class_install_property (class, specs[i].id, specs[i].spec);
-  install_color (class, PROP_TEXT_COLOR, "text-color", "Colour of the text, ARGB", 0xffffffff);
-  install_color (class, PROP_BAR_COLOR, "bar-color", "Colour of the bars, ARGB", 0xff4fc3f7);
-  install_color (class, PROP_BACKGROUND_COLOR, "background-color", "Colour behind the labels, ARGB",
-                 0xb0101820);
-  install_color (class, PROP_BOX_COLOR, "box-color", "Colour of boxes, ARGB", 0xffffb300);
-  /**
-   * GstClipOverlay:stats:
-   *
-   * Counts since the element was started: "frames", and "renders", how often something was drawn
-   * anew. Frames that look like the one before share its pictures.
-   *
-   * Since: 0.1
-   */
-  g_object_class_install_property (
-      class, PROP_STATS,
-      g_param_spec_boxed ("stats", "Statistics", "Counts of frames and of drawings",
-                          GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
 }
 
 static void
 gst_clip_overlay_finalize (GObject *object)
 {
   GstClipOverlay *self = GST_CLIP_OVERLAY (object);
-  g_free (self->settings.element);
-  g_free (self->settings.font);
+  clip_overlay_settings_clear (&self->settings);
   G_OBJECT_CLASS (gst_clip_overlay_parent_class)->finalize (object);
 }
 
 static void
 gst_clip_overlay_init (GstClipOverlay *self)
 {
-  clip_fields_init (&self->settings, offsets, N_SETTINGS, G_OBJECT (self));
+  clip_overlay_settings_init (&self->settings, G_OBJECT (self));
 }
 
 static void
@@ -479,7 +373,19 @@ gst_clip_overlay_class_init (GstClipOverlayClass *class)
   object_class->set_property = gst_clip_overlay_set_property;
   object_class->get_property = gst_clip_overlay_get_property;
   object_class->finalize = gst_clip_overlay_finalize;
-  install_properties (object_class);
+  clip_overlay_settings_install (object_class);
+  /**
+   * GstClipOverlay:stats:
+   *
+   * Counts since the element was started: "frames", and "renders", how often something was drawn
+   * anew. Frames that look like the one before share its pictures.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (
+      object_class, PROP_STATS,
+      g_param_spec_boxed ("stats", "Statistics", "Counts of frames and of drawings",
+                          GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
   gst_type_mark_as_plugin_api (GST_TYPE_CLIP_POSITION, 0);
 
   g_autoptr (GstCaps) caps = gst_static_caps_get (&any);

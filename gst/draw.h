@@ -12,7 +12,7 @@ typedef enum {
 
 typedef struct {
   ClipPosition position; /* of the labels */
-  const char *font; /* as Pango describes fonts; without a size it follows the frame's height */
+  char *font; /* as Pango describes fonts; without a size it follows the frame's height */
   guint text_color, bar_color, background_color, box_color; /* ARGB */
   double opacity;                                           /* of all */
   gboolean bars;

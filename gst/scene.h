@@ -22,7 +22,7 @@ typedef struct {
 } ClipScene;
 
 typedef struct {
-  const char *element; /* labels of this clipclassify alone; NULL: of all */
+  char *element; /* labels of this clipclassify alone; NULL: of all */
   guint max_labels;
   gboolean boxes;
 } ClipSceneOptions;

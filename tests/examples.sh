@@ -29,8 +29,10 @@ diff "$folder/c.out" "$folder/python.out"
 examples=$(dirname "$example")
 sh "$examples/subtitles.sh" "$folder/ball.avi" 'a white ball;a cat' "$folder/ball.mkv"
 grep -aqE 'a white ball|a cat' "$folder/ball.mkv"
-SINK="jpegenc ! multifilesink location=$folder/%02d.jpg" sh "$examples/overlay.sh" 'a white ball;a cat' "$folder/ball.avi"
-[ -s "$folder/34.jpg" ]
+if gst-inspect-1.0 clipoverlay >/dev/null 2>&1; then # built where Pango is
+  SINK="jpegenc ! multifilesink location=$folder/%02d.jpg" sh "$examples/overlay.sh" 'a white ball;a cat' "$folder/ball.avi"
+  [ -s "$folder/34.jpg" ]
+fi
 
 # Both end, with the reason, where something is wrong.
 fails ()
