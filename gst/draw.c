@@ -296,25 +296,26 @@ contrast (guint argb)
   return luma > 128 * 1000 ? 0xff000000 : 0xffffffff;
 }
 
-/* Above the box, or where there is no room, inside of it. */
+/* Above the box, or where there is no room, inside of it; at the right edge, a bit to the left. */
 static void
 add_name (GstVideoOverlayComposition **composition, const Page *page, const ClipSceneBox *box)
 {
-  const double x = box->x / page->scale, padding = 0.25 * page->em, room = page->width - x;
-  const double natural = set_text (page, box->name, -1);
-  const double text = MIN (natural + 1, room - 2 * padding);
+  const double padding = 0.25 * page->em, room = page->width - 2 * padding;
+  const double natural = set_text (page, box->name, -1), text = MIN (natural + 1, room);
   const int height = (int) ceil (page->line_height);
+  const int width = (int) floor ((text + 2 * padding) * page->scale);
   if (text < MIN (natural, page->em) || height > page->height)
     return;
   Picture picture;
-  picture_begin (&picture, page, (int) floor ((text + 2 * padding) * page->scale), height);
+  picture_begin (&picture, page, width, height);
   set_color (picture.cairo, page->style->box_color, page->style->opacity);
   cairo_paint (picture.cairo);
   set_color (picture.cairo, contrast (page->style->box_color), page->style->opacity);
   set_text (page, box->name, text);
   show_text (page, picture.cairo, padding, 0);
+  const int x = MIN (box->x, (int) (page->width * page->scale) - width);
   const int y = box->y >= height ? box->y - height : MIN (box->y, (int) page->height - height);
-  add (composition, picture_end (&picture, box->x, y));
+  add (composition, picture_end (&picture, MAX (x, 0), y));
 }
 
 static void

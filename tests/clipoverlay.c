@@ -490,7 +490,7 @@ test_boxes (void)
     { "inside", 100, 100, 50, 40, 5 },
     { "at the edge", 300, 220, 20, 20, 5 },
     { "larger", 0, 0, G_MAXUINT, G_MAXUINT, 5 },
-    { "beyond", 310, 230, G_MAXUINT, G_MAXUINT, 4 }, /* 10 pixels are too few for the name */
+    { "beyond", 310, 230, G_MAXUINT, G_MAXUINT, 5 },
     { "outside", 320, 0, 10, 10, 0 },
     { "far outside", G_MAXUINT, G_MAXUINT, G_MAXUINT, G_MAXUINT, 0 },
     { "no width", 10, 10, 0, 10, 0 },
