@@ -69,12 +69,11 @@ check_stats (Bench *bench)
 
 /* ------------------------------------------------------------------------------------------------------- behaviour */
 
-/* What a frame in live mode says of another is to the bit what inline mode says of that one. */
+/* What a frame in live mode says of another is to the bit what inline mode says of that one. Ten times, from frame @n on. */
 static void
-test_results (void)
+compare_with_inline (int n)
 {
   g_auto (Bench) bench = bench_new (CAPS, live), other = bench_new (CAPS, inline_);
-  int n = 0;
   for (int i = 0; i < 10; i++) {
     g_autoptr (ClipMeta) meta = pass_until (&bench, &n, n);
     const int source = meta->pts / FRAME;
@@ -88,6 +87,32 @@ test_results (void)
                      expected->n_embedding * sizeof (float));
   }
   check_stats (&bench);
+}
+
+static void
+test_results (void)
+{
+  compare_with_inline (0);
+}
+
+static gpointer
+compare_in_thread (gpointer data)
+{
+  for (int i = 0; i < 5; i++)
+    compare_with_inline (GPOINTER_TO_INT (data) + 200 * i);
+  return NULL;
+}
+
+/* Streams on one worker, which come and go, get their own results. */
+static void
+test_several (void)
+{
+  GThread *threads[4];
+  tiny_model (); /* written before they need it */
+  for (guint i = 0; i < G_N_ELEMENTS (threads); i++)
+    threads[i] = g_thread_new ("stream", compare_in_thread, GINT_TO_POINTER (10000 * i));
+  for (guint i = 0; i < G_N_ELEMENTS (threads); i++)
+    g_thread_join (threads[i]);
 }
 
 /* Frames that come faster than they can be classified pass, and the newest of them are. */
@@ -542,6 +567,7 @@ static void
 add_tests (void)
 {
   g_test_add_func ("/live/results", test_results);
+  g_test_add_func ("/live/several", test_several);
   g_test_add_func ("/live/haste", test_haste);
   g_test_add_func ("/live/auto-live", test_auto_live);
   g_test_add_func ("/live/auto-recording", test_auto_recording);
