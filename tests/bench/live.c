@@ -118,8 +118,9 @@ print_times (const char *what, GArray *times)
     return;
   g_array_sort (times, compare);
   const GstClockTime *values = (const GstClockTime *) (void *) times->data;
-  printf ("  %s: median %.1f, 99 %% %.1f, most %.1f ms\n", what, values[times->len / 2] * 1e-6,
-          values[times->len * 99 / 100] * 1e-6, values[times->len - 1] * 1e-6);
+  const guint middle = times->len / 2, late = times->len * 99 / 100, last = times->len - 1;
+  printf ("  %s: median %.1f, 99 %% %.1f, most %.1f ms\n", what, values[middle] * 1e-6,
+          values[late] * 1e-6, values[last] * 1e-6);
 }
 
 static double
