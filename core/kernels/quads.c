@@ -26,7 +26,7 @@ clip_gemm_quads_c (const ClipGemmQuads *g)
       gint32 sum = 0;
       for (int i = 0; i < g->words; i++, x += 4, w += 4 * CLIP_GROUP)
         sum += x[0] * w[0] + x[1] * w[1] + x[2] * w[2] + x[3] * w[3];
-      const ClipQuant quant = g->quant[row];
+      const ClipQuant quant = g->quant;
       const float constant = fmaf (-(quant.scale * quant.zero), g->offsets[c], g->bias[c]);
       *y = to_byte (fmaf (sum, quant.scale * g->scales[c], constant));
     }

@@ -13,7 +13,7 @@
 #pragma once
 #include "core/kernels/gemm-narrow.h"
 
-/* y[rows, n] = byte (x_scale[r] · scales[c] · (Σ x[r] · w[c] - x_zero[r] · sums[c]) + bias[c]), computed as
+/* y[rows, n] = byte (x_scale · scales[c] · (Σ x[r] · w[c] - x_zero · sums[c]) + bias[c]), computed as
  * fma (Σ x·w, x_scale · scales, fma (-(x_scale · x_zero), offsets, bias)) with offsets[c] = scales[c] · sums[c]. */
 typedef struct {
   guint32 *y;       /* quads; positions beyond the last row are zero */
@@ -22,7 +22,7 @@ typedef struct {
   gsize x_stride;
   const guint32 *w;
   gsize w_stride;
-  const ClipQuant *quant;               /* [rows] */
+  ClipQuant quant;                      /* of all rows */
   const float *scales, *offsets, *bias; /* [n] */
   int rows, n, words;
 } ClipGemmQuads;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- *   bytes = quantise (x)                                      each position with a scale and a zero of its own
+ *   bytes = quantise (x)                                      each row of a picture with a scale and a zero of its own
  *   wide = byte (expand (bytes))                              quads: core/kernels/quads.h
  *   y = byte (depthwise (wide))
  *
@@ -36,19 +36,30 @@ gboolean
 clip_widen_i8_fits (const ClipWiden *widen, const ClipWidenNames *names)
 {
   return names->expand && widen->kernel <= CLIP_QUADS_KERNEL_MAX && widen->stride <= 2 &&
-         widen->middle % 4 == 0 && widen->in <= CLIP_GEMM_I8_MAX;
+         widen->middle % 4 == 0 && widen->in % 4 == 0 && widen->in <= CLIP_GEMM_I8_MAX;
 }
 
 /* How alike two pixels are, one step apart. */
 #define LIKENESS 0.8f
 
-/* Bytes of w[k, k] between -127 and 127. Each is rounded up or down so that the error of the result is least, for a picture whose
- * pixels are alike: Σ_ij e_i · e_j · LIKENESS ^ distance. Rounded to nearest each by itself, e would add up. Returns the step. */
-static float
-quantise_taps (gint8 *q, const float *w, int k)
+#define MAX_TAPS (CLIP_QUADS_KERNEL_MAX * CLIP_QUADS_KERNEL_MAX)
+
+/* y[k·k, k·k]: how alike the pixels under two taps are. */
+static void
+fill_likeness (float *y, int k)
 {
   const int n = k * k;
-  float most = 0, error[CLIP_QUADS_KERNEL_MAX * CLIP_QUADS_KERNEL_MAX];
+  for (int i = 0; i < n; i++)
+    for (int j = 0; j < n; j++)
+      y[i * n + j] = powf (LIKENESS, ABS (i / k - j / k) + ABS (i % k - j % k));
+}
+
+/* Bytes of w[n] between -127 and 127. Each is rounded up or down so that the error of the result is least, for a picture whose
+ * pixels are alike: Σ_ij e_i · e_j · likeness_ij. Rounded to nearest each by itself, e would add up. Returns the step. */
+static float
+quantise_taps (gint8 *q, const float *w, int n, const float *likeness)
+{
+  float most = 0, error[MAX_TAPS];
   for (int i = 0; i < n; i++)
     most = MAX (most, fabsf (w[i]));
   const float inverse = most < 1e-30f ? 0 : 127 / most;
@@ -63,7 +74,7 @@ quantise_taps (gint8 *q, const float *w, int k)
     for (int i = 0; i < n; i++) {
       float slope = 0;
       for (int j = 0; j < n; j++)
-        slope += error[j] * powf (LIKENESS, ABS (i / k - j / k) + ABS (i % k - j % k));
+        slope += error[j] * likeness[i * n + j];
       const int way = slope > 0 ? -1 : 1;
       if (1 - 2 * fabsf (slope) < gain && ABS (q[i] + way) <= 127) {
         gain = 1 - 2 * fabsf (slope);
@@ -105,10 +116,12 @@ bind_depthwise (ClipWidenI8 *i8, ClipWeights *weights, const ClipLinear *depthwi
   float *scales = clip_weights_alloc (weights, n), *bias = clip_weights_alloc (weights, n);
   guint32 *words = (guint32 *) clip_weights_alloc (weights, clip_quads_weights_size (kernel, n));
   g_autofree gint8 *q = g_new (gint8, (gsize) n * taps);
+  float likeness[MAX_TAPS * MAX_TAPS];
   if (!scales || !bias || !words)
     return;
+  fill_likeness (likeness, kernel);
   for (int c = 0; c < n; c++) {
-    scales[c] = quantise_taps (q + c * taps, w + c * taps, kernel);
+    scales[c] = quantise_taps (q + c * taps, w + c * taps, taps, likeness);
     bias[c] = depthwise->bias[c] / CLIP_WIDEN_STEP;
   }
   for (int first = 0; first < n; first += PANEL) {
@@ -173,7 +186,9 @@ typedef struct {
   ClipSession *session;
   const ClipWiden *widen;
   guint8 *y;
-  ClipReducedRows bytes; /* x */
+  const float *x;
+  guint8 *bytes;    /* x: [B, h, w, in] */
+  ClipQuant *quant; /* [B, h] */
   int band, n_bands, n_panels;
 } Work;
 
@@ -183,17 +198,16 @@ expand_row (const Work *work, guint32 *line, gsize row, int first, int n)
 {
   const ClipWiden *widen = work->widen;
   const ClipWidenI8 *i8 = widen->i8;
-  const gsize position = row * widen->in_size;
   guint32 *inside = line + n;
   const gsize stride = (gsize) i8->expand.n * CLIP_GROUP;
   const ClipGemmQuads product = {
     .y = inside,
     .y_stride = n,
-    .x = work->bytes.data + position * work->bytes.stride,
-    .x_stride = work->bytes.stride,
+    .x = (const guint32 *) work->bytes + row * widen->in_size * i8->expand.n,
+    .x_stride = i8->expand.n,
     .w = i8->expand.data + first / CLIP_GROUP * stride,
     .w_stride = stride,
-    .quant = work->bytes.quant + position,
+    .quant = work->quant[row],
     .scales = i8->expand.scales + first,
     .offsets = i8->offsets + first,
     .bias = i8->expand_bias + first,
@@ -261,15 +275,36 @@ widen_some (void *data, int task, int worker)
   }
 }
 
+/* A row of a picture. */
+static void
+quantise_row (void *data, int task, int worker)
+{
+  const Work *work = data;
+  const gsize n = (gsize) work->widen->in_size * work->widen->in;
+  work->session->kernels->quantize (work->bytes + task * n, &work->quant[task], work->x + task * n,
+                                    n);
+}
+
 void
 clip_widen_i8_run (ClipSession *session, guint8 *y, const float *x, const ClipWiden *widen,
                    int batch)
 {
-  Work work = { session, widen, y, .band = band_rows (widen) };
-  work.n_bands = (widen->out_size + work.band - 1) / work.band;
-  work.n_panels = (widen->middle + PANEL - 1) / PANEL;
-  work.bytes = clip_reduce_rows (session, &widen->i8->expand, x, widen->in,
-                                 batch * widen->in_size * widen->in_size, widen->in);
+  const int rows = batch * widen->in_size;
+  const gsize size = (gsize) rows * widen->in_size * widen->in;
+  clip_arena_reserve (&session->reduced,
+                      size + rows * sizeof (ClipQuant) + 2 * CLIP_ALIGNMENT); /* each rounded up */
+  Work work = {
+    .session = session,
+    .widen = widen,
+    .y = y,
+    .x = x,
+    .bytes = clip_arena_take (&session->reduced, size),
+    .quant = clip_arena_take (&session->reduced, rows * sizeof (ClipQuant)),
+    .band = band_rows (widen),
+    .n_bands = (widen->out_size + band_rows (widen) - 1) / band_rows (widen),
+    .n_panels = (widen->middle + PANEL - 1) / PANEL,
+  };
   clip_widen_count (session, widen, batch);
+  clip_threads_run (session->threads, quantise_row, &work, rows);
   clip_threads_run (session->threads, widen_some, &work, batch * work.n_bands * work.n_panels);
 }

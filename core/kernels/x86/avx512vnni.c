@@ -25,7 +25,7 @@ zero (void)
 static inline Sum
 dot (Sum sum, __m512i x, __m512i w)
 {
-  __asm__("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(x), "v"(w));
+  __asm__ volatile ("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(x), "v"(w));
   return sum;
 }
 

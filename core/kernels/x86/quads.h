@@ -54,17 +54,12 @@ quads_tile (const ClipGemmQuads *g, int row, int column, int groups, int rows)
   {
     const int first = column + v * LANES;
     const __mmask16 mask = lanes (g->n - first);
-    const V scales = _mm512_maskz_loadu_ps (mask, g->scales + first),
-            offsets = _mm512_maskz_loadu_ps (mask, g->offsets + first),
-            bias = _mm512_maskz_loadu_ps (mask, g->bias + first);
-    UNROLLED for (int r = 0; r < rows; r++)
-    {
-      const ClipQuant quant = g->quant[row + MIN (r, last)];
-      const V constant = v_fma (v_set (-(quant.scale * quant.zero)), offsets, bias);
-      const V y =
-          v_fma (_mm512_cvtepi32_ps (sum[v][r]), v_mul (v_set (quant.scale), scales), constant);
-      sum[v][r] = _mm512_cvtps_epi32 (y);
-    }
+    const V factor = v_mul (v_set (g->quant.scale), _mm512_maskz_loadu_ps (mask, g->scales + first)),
+            constant = v_fma (v_set (-(g->quant.scale * g->quant.zero)),
+                              _mm512_maskz_loadu_ps (mask, g->offsets + first),
+                              _mm512_maskz_loadu_ps (mask, g->bias + first));
+    UNROLLED for (int r = 0; r < rows; r++) sum[v][r] =
+        _mm512_cvtps_epi32 (v_fma (_mm512_cvtepi32_ps (sum[v][r]), factor, constant));
     UNROLLED for (int q = 0; q < rows; q += 4)
     {
       const int left = last + 1 - q; /* rows of this quad */
