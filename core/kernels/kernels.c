@@ -33,11 +33,21 @@ always (void)
 }
 
 #ifdef __x86_64__
+#include <cpuid.h>
+
 static gboolean
 has_avx2 (void)
 {
   /* F16C, which clang cannot ask for, is older than either. */
   return __builtin_cpu_supports ("avx2") && __builtin_cpu_supports ("fma");
+}
+
+/* Compilers have a name for it only lately: bit 4 of EAX of leaf 7.1. */
+static gboolean
+has_avxvnni (void)
+{
+  unsigned eax, ebx, ecx, edx;
+  return has_avx2 () && __get_cpuid_count (7, 1, &eax, &ebx, &ecx, &edx) && (eax & 1 << 4);
 }
 
 static gboolean
@@ -60,6 +70,7 @@ has_avx512bf16 (void)
 }
 #else
 #define has_avx2 always
+#define has_avxvnni always
 #define has_avx512 always
 #define has_avx512vnni always
 #define has_avx512bf16 always
@@ -67,6 +78,9 @@ has_avx512bf16 (void)
 
 #ifndef CLIP_HAVE_AVX2
 #define clip_kernels_fill_avx2 NULL
+#endif
+#ifndef CLIP_HAVE_AVXVNNI
+#define clip_kernels_fill_avxvnni NULL
 #endif
 #ifndef CLIP_HAVE_AVX512
 #define clip_kernels_fill_avx512 NULL
@@ -81,6 +95,7 @@ has_avx512bf16 (void)
 static const Level levels[CLIP_CPU_N] = {
   [CLIP_CPU_C] = { "c", always, fill_portable },
   [CLIP_CPU_AVX2] = { "avx2", has_avx2, clip_kernels_fill_avx2 },
+  [CLIP_CPU_AVXVNNI] = { "avxvnni", has_avxvnni, clip_kernels_fill_avxvnni },
   [CLIP_CPU_AVX512] = { "avx512", has_avx512, clip_kernels_fill_avx512 },
   [CLIP_CPU_AVX512VNNI] = { "avx512vnni", has_avx512vnni, clip_kernels_fill_avx512vnni },
   [CLIP_CPU_AVX512BF16] = { "avx512bf16", has_avx512bf16, clip_kernels_fill_avx512bf16 },
@@ -95,12 +110,13 @@ clip_cpu_level_name (ClipCpuLevel level)
 gboolean
 clip_kernels_for_level (ClipKernels *kernels, ClipCpuLevel level)
 {
+  gboolean there = FALSE;
   for (int i = 0; i <= (int) level; i++) {
-    if (!levels[i].fill || !levels[i].available ())
-      return FALSE;
-    levels[i].fill (kernels);
+    there = levels[i].fill && levels[i].available ();
+    if (there)
+      levels[i].fill (kernels);
   }
-  return TRUE;
+  return there;
 }
 
 static void

@@ -4,7 +4,7 @@
  * this processor has (and GST_CLIP_CPU does not mask) overwrites what it does better, upwards. No algorithm contains an
  * #ifdef; a test compares every entry of every level with the portable one.
  *
- * GST_CLIP_CPU = c | avx2 | avx512 | avx512vnni | avx512bf16 is the highest level that may be used.
+ * GST_CLIP_CPU = c | avx2 | avxvnni | avx512 | avx512vnni | avx512bf16 is the highest level that may be used.
  */
 #pragma once
 #include <glib.h>
@@ -18,6 +18,7 @@
 typedef enum {
   CLIP_CPU_C,
   CLIP_CPU_AVX2,
+  CLIP_CPU_AVXVNNI,
   CLIP_CPU_AVX512,
   CLIP_CPU_AVX512VNNI,
   CLIP_CPU_AVX512BF16,
@@ -108,7 +109,8 @@ typedef struct {
 
 /* The table for this processor; made once, thread-safe. */
 const ClipKernels *clip_kernels (void);
-/* For tests: the table filled up to @level; FALSE where this processor or build lacks it. */
+/* For tests: the table filled up to @level, without those below that are not there; FALSE where this processor or build
+ * lacks it. */
 gboolean clip_kernels_for_level (ClipKernels *kernels, ClipCpuLevel level);
 const char *clip_cpu_level_name (ClipCpuLevel level);
 
@@ -129,6 +131,7 @@ void clip_kernels_fill_narrow (ClipKernels *kernels);
 
 /* Filled by the files of each instruction set. */
 void clip_kernels_fill_avx2 (ClipKernels *kernels);
+void clip_kernels_fill_avxvnni (ClipKernels *kernels);
 void clip_kernels_fill_avx512 (ClipKernels *kernels);
 void clip_kernels_fill_avx512vnni (ClipKernels *kernels);
 void clip_kernels_fill_avx512bf16 (ClipKernels *kernels);

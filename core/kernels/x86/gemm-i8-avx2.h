@@ -5,6 +5,8 @@
  * That is as many multiplications a cycle as floats have, of a quarter of the memory.
  */
 
+#include "core/kernels/x86/leave-i8-avx2.h"
+
 #define I8_ROWS 2
 #define I8_VECTORS (CLIP_GROUP / 4) /* four outputs of four inputs each are 16 numbers */
 
@@ -28,26 +30,13 @@ i8_tile (const ClipGemmNarrow *g, int row, int column, int rows)
     }
   }
 
-  const V low = v_set (g->low), high = v_set (g->high);
   UNROLLED for (int r = 0; r < rows; r++)
   {
-    const ClipQuant quant = g->quant[row + r];
-    UNROLLED for (int half = 0; half < 2; half++)
-    {
-      const int first = column + half * LANES, n = MAX (g->n - first, 0);
-      float *y = g->y + (row + r) * g->y_stride + first;
-      /* pairs of outputs 0 1, 4 5, 2 3, 6 7 */
-      const __m256i pairs = _mm256_hadd_epi32 (sum[r][2 * half], sum[r][2 * half + 1]);
-      const __m256i sums = _mm256_castps_si256 (v_load_n ((const float *) g->sums + first, n));
-      const __m256i whole =
-          _mm256_sub_epi32 (_mm256_permute4x64_epi64 (pairs, 0xd8),
-                            _mm256_mullo_epi32 (_mm256_set1_epi32 (quant.zero), sums));
-      const V p = v_fma (_mm256_cvtepi32_ps (whole),
-                         v_mul (v_set (quant.scale), v_load_n (g->scales + first, n)),
-                         g->bias ? v_load_n (g->bias + first, n) : v_set (0.f));
-      v_store_n (y, v_min (v_max (v_add (g->add ? v_load_n (y, n) : v_set (0.f), p), low), high),
-                 n);
-    }
+    __m256i whole[2];
+    UNROLLED for (int half = 0; half < 2; half++) /* pairs of outputs 0 1, 4 5, 2 3, 6 7 */
+        whole[half] = _mm256_permute4x64_epi64 (
+            _mm256_hadd_epi32 (sum[r][2 * half], sum[r][2 * half + 1]), 0xd8);
+    i8_leave (g, whole, row + r, column);
   }
 }
 
