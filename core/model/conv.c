@@ -104,6 +104,25 @@ clip_stem_scratch (const ClipStem *stem)
   return (gsize) stem->out_size * stem->conv.weight.cols;
 }
 
+/* windows[columns, taps], from @tap on = three pixels of @line side by side for each column; zeros beside the picture, and for a
+ * line above or below it, which is NULL */
+static void
+gather_line (float *windows, int taps, const float *line, int size, int columns, int pad)
+{
+  /* columns whose three pixels are all there */
+  const int first = line ? (pad + STEM_STRIDE - 1) / STEM_STRIDE : columns,
+            end = line ? MIN ((size - STEM_KERNEL + pad) / STEM_STRIDE + 1, columns) : columns;
+  for (int column = 0; column < columns; column++, windows += taps) {
+    const int x = column * STEM_STRIDE - pad;
+    if (column >= first && column < end) {
+      memcpy (windows, line + x, STEM_KERNEL * sizeof *windows);
+      continue;
+    }
+    for (int i = 0; i < STEM_KERNEL; i++)
+      windows[i] = line && x + i >= 0 && x + i < size ? line[x + i] : 0;
+  }
+}
+
 /* One row of the picture: its 3×3 windows side by side, [columns, 27], times the weights. */
 static void
 stem_row (void *data, int task, int worker)
@@ -114,15 +133,12 @@ stem_row (void *data, int task, int worker)
             taps = stem->conv.weight.cols;
   const int image = task / out_size, row = task % out_size;
   float *windows = clip_session_scratch (work->session, worker);
-  for (int tap = 0; tap < taps; tap++) {
+  for (int tap = 0; tap < taps; tap += STEM_KERNEL) {
     const int channel = tap / (STEM_KERNEL * STEM_KERNEL);
     const int y = row * STEM_STRIDE - stem->pad + tap / STEM_KERNEL % STEM_KERNEL;
-    const int left = tap % STEM_KERNEL - stem->pad; /* the pixel under this tap in column 0 */
-    const float *line = work->pixels + (((gsize) image * 3 + channel) * size + y) * size;
-    for (int column = 0; column < out_size; column++) {
-      const int x = column * STEM_STRIDE + left;
-      windows[column * taps + tap] = y >= 0 && y < size && x >= 0 && x < size ? line[x] : 0;
-    }
+    const float *plane = work->pixels + ((gsize) image * 3 + channel) * size * size;
+    gather_line (windows + tap, taps, y >= 0 && y < size ? plane + (gsize) y * size : NULL, size,
+                 out_size, stem->pad);
   }
   clip_linear_part (work->session->kernels, work->y + (gsize) task * out_size * channels, channels,
                     windows, taps, &stem->conv, (ClipLinearPart){ 0, channels, 0, taps }, out_size,
