@@ -254,16 +254,18 @@ typedef struct _ClipLabels ClipLabels;
 /* Labels separated by ';' or newlines. Empty, duplicate and non-UTF-8 labels are errors that say which. */
 CLIP_API ClipLabels *clip_labels_parse (const char *text, GError **error);
 /* A file: one label a line ('#' starts a comment line), or JSON: an array of strings or of objects
- * {"name", "prompts": […], "threshold", "release", "background"}. */
+ * {"name", "prompts": […], "threshold", "release", "background"}; or {"temperature", "labels"}, where "labels" is such an array. */
 CLIP_API ClipLabels *clip_labels_load (const char *path, GError **error);
 /* Returns: (transfer full): the labels of @a (nullable) followed by those of @b (nullable), those of @b marked as
- * background where @background; a name in both is an error. */
+ * background where @background; a name in both is an error. The temperature is @a's, where it has none @b's. */
 CLIP_API ClipLabels *clip_labels_join (ClipLabels *a, ClipLabels *b, gboolean background, GError **error);
 CLIP_API ClipLabels *clip_labels_ref (ClipLabels *labels);
 CLIP_API void clip_labels_unref (ClipLabels *labels);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (ClipLabels, clip_labels_unref)
 CLIP_API guint clip_labels_get_n (const ClipLabels *labels);
 CLIP_API const ClipLabel *clip_labels_get (const ClipLabels *labels, guint index);
+/* What a classifier divides its logits by: above 1 scores come closer together. 1 where none was given. */
+CLIP_API float clip_labels_get_temperature (const ClipLabels *labels);
 
 /* ------------------------------------------------------------------------------------------------------- zero-shot */
 
@@ -304,7 +306,7 @@ CLIP_API const char *const *clip_classifier_get_warnings (const ClipClassifier *
 /* @scores: [L], that of a background label in independent scoring is 0. @feature: [E], any length but zero. */
 CLIP_API void clip_classifier_score (const ClipClassifier *classifier, float *scores, const float *feature,
                                      ClipScoring scoring);
-/* @logits: [L], scale · cosine (+ bias): what exclusive scores are the softmax of, or sigmoids. Scores near 0 are rounded to the same number,
+/* @logits: [L], (scale · cosine (+ bias)) / temperature: what exclusive scores are the softmax of, or sigmoids. Scores near 0 are rounded to the same number,
  * these still tell which comes first. */
 CLIP_API void clip_classifier_logits (const ClipClassifier *classifier, float *logits, const float *feature);
 /* Writes to @top the labels (no backgrounds) whose score reaches their own threshold, or @threshold where they have none,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Zero-shot classifier against the same formula written out in double precision, with the embedded
  * default model. */
-#include "core/clip.h"
+#include "core/zeroshot/labels.h"
 
 #include <cblas.h>
 #include <glib/gstdio.h>
@@ -116,6 +116,32 @@ test_exclusive (void)
       g_assert_cmpfloat_with_epsilon (scores[l], expected[l] / sum, TOLERANCE);
     g_assert_cmpfloat_with_epsilon (scores[0] + scores[1] + scores[2], 1.0, 1e-6);
   }
+}
+
+/* A temperature divides the logits; built-in backgrounds too, so that scores are the softmax of the quotients. */
+static void
+test_temperature (void)
+{
+  static const float none[] = { NAN, NAN, NAN };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (ClipClassifier) plain = make ("cat;red car;Straße", NULL, NULL);
+  g_autoptr (ClipLabels) labels =
+      clip_labels_calibrated (clip_classifier_get_labels (plain), 2.5f, none);
+  g_autoptr (ClipClassifier) warm = clip_classifier_new (session, labels, NULL, NULL, NULL, &error);
+  g_assert_no_error (error);
+  g_autofree float *feature = g_new (float, E);
+  fill_feature (feature, 3);
+  float before[3], logits[3], scores[3];
+  clip_classifier_logits (plain, before, feature);
+  clip_classifier_logits (warm, logits, feature);
+  clip_classifier_score (warm, scores, feature, CLIP_SCORING_EXCLUSIVE);
+  double sum = 0;
+  for (int l = 0; l < 3; l++) {
+    g_assert_cmpfloat_with_epsilon (logits[l], before[l] / 2.5, TOLERANCE);
+    sum += exp (before[l] / 2.5);
+  }
+  for (int l = 0; l < 3; l++)
+    g_assert_cmpfloat_with_epsilon (scores[l], exp (before[l] / 2.5) / sum, TOLERANCE);
 }
 
 static void
@@ -320,6 +346,7 @@ main (int argc, char **argv)
   E = clip_model_get_info (model)->embed_dim;
 
   g_test_add_func ("/classifier/exclusive", test_exclusive);
+  g_test_add_func ("/classifier/temperature", test_temperature);
   g_test_add_func ("/classifier/independent", test_independent);
   g_test_add_func ("/classifier/builtin-background", test_builtin_background);
   g_test_add_func ("/classifier/scale-of-feature", test_scale_of_feature);

@@ -25,6 +25,8 @@ describe (ClipLabels *labels)
     if (label->background)
       g_string_append (text, "(background)");
   }
+  if (labels && clip_labels_get_temperature (labels) != 1)
+    g_string_append_printf (text, "/%g", clip_labels_get_temperature (labels));
   return g_string_free (text, FALSE);
 }
 
@@ -97,7 +99,18 @@ test_file (void)
             " {\"name\": \" street \", \"background\": true, \"prompts\": null}, \"dog\"]"),
       "cat<a cat><two cats>@0.25|street(background)|dog" },
     { TEXT ("[]"), "f: no labels" },
-    { TEXT ("{\"labels\": []}"), "f: expected an array of labels" },
+    { TEXT ("{\"labels\": [\"cat\", {\"name\": \"dog\"}]}"), "cat|dog" },
+    { TEXT ("{\"temperature\": 0.5, \"labels\": [\"cat\"]}"), "cat/0.5" },
+    { TEXT ("{\"labels\": []}"), "f: no labels" },
+    { TEXT ("{\"temperature\": 0.5}"), "f: no labels" },
+    { TEXT ("{\"temperature\": 0, \"labels\": [\"cat\"]}"),
+      "f: temperature is 0, expected more than 0" },
+    { TEXT ("{\"temperature\": \"low\", \"labels\": [\"cat\"]}"),
+      "f: temperature is \"low\", expected a number" },
+    { TEXT ("{\"labels\": \"cat\"}"), "f: labels is \"cat\", expected an array" },
+    { TEXT ("{\"labels\": [7]}"), "f: label 1: expected a string or an object" },
+    { TEXT ("{\"label\": [\"cat\"]}"),
+      "f: unknown member \"label\", expected temperature or labels" },
     { TEXT ("[\"cat\", 7]"), "f: label 2: expected a string or an object" },
     { TEXT ("[\"cat\", \" \"]"), "f: label 2: empty label" },
     { TEXT ("[\"cat\", {\"name\": \"cat\"}]"), "f: label 2: \"cat\" is also label 1" },

@@ -4,10 +4,10 @@
  * feature becomes scores.
  *
  *   for each label:  w = normalise (Σ_templates normalise (text tower (template with the label)))    [E]
- *   logits = logit_scale · W · normalise (feature)                                                   [L]
+ *   logits = logit_scale / temperature · W · normalise (feature)                                     [L]
  *   exclusive:       scores = softmax (logits) over labels and backgrounds
  *   independently:   score_l = exp logit_l / (exp logit_l + Σ_backgrounds exp logit_b)
- *   of a model with a logit_bias (SigLIP): score_l = sigmoid (logit_l + logit_bias)
+ *   of a model with a logit_bias (SigLIP): score_l = sigmoid (logit_l + logit_bias / temperature)
  */
 #include "core/base/error.h"
 #include "core/base/unit.h"
@@ -163,8 +163,8 @@ clip_classifier_new (ClipSession *session, ClipLabels *labels, const char *const
   self->labels = clip_labels_ref (labels);
   self->n_labels = clip_labels_get_n (labels);
   self->embed_dim = info->embed_dim;
-  self->logit_scale = info->logit_scale;
-  self->logit_bias = info->logit_bias;
+  self->logit_scale = info->logit_scale / clip_labels_get_temperature (labels);
+  self->logit_bias = info->logit_bias / clip_labels_get_temperature (labels);
   self->warnings = g_ptr_array_new_with_free_func (g_free);
 
   guint n_background = 0;

@@ -8,6 +8,8 @@
  *   JSON       ["cat", {"name": "dog", "prompts": ["a photo of a dog"], "threshold": 0.5,
  *                       "release": 0.4, "background": false}]
  *
+ *   or         {"temperature": 0.8, "labels": […]}, the same with what belongs to all of them
+ *
  * One separator at the end, and white space after it, ends the text; any other empty label is an error.
  */
 #include "core/zeroshot/labels.h"
@@ -22,7 +24,8 @@
 
 struct _ClipLabels {
   gatomicrefcount references;
-  GArray *labels; /* ClipLabel */
+  float temperature; /* NaN: none was given */
+  GArray *labels;    /* ClipLabel */
 };
 
 static void
@@ -64,6 +67,12 @@ clip_labels_get (const ClipLabels *labels, guint index)
   return &g_array_index (labels->labels, ClipLabel, index);
 }
 
+float
+clip_labels_get_temperature (const ClipLabels *labels)
+{
+  return isnan (labels->temperature) ? 1 : labels->temperature;
+}
+
 /* --------------------------------------------------------------------------------------------------------- builder */
 
 typedef struct {
@@ -86,6 +95,7 @@ builder_new (const char *name, const char *unit)
 {
   ClipLabels *labels = g_new0 (ClipLabels, 1);
   g_atomic_ref_count_init (&labels->references);
+  labels->temperature = NAN;
   labels->labels = g_array_new (FALSE, TRUE, sizeof (ClipLabel));
   g_array_set_clear_func (labels->labels, clear_label);
   return (Builder){ labels, g_hash_table_new (g_str_hash, g_str_equal), name, unit };
@@ -161,21 +171,23 @@ is_string (JsonNode *node)
   return JSON_NODE_HOLDS_VALUE (node) && json_node_get_value_type (node) == G_TYPE_STRING;
 }
 
+static const char *const label_members[] = { "name",    "prompts",    "threshold",
+                                             "release", "background", NULL };
+static const char *const set_members[] = { "temperature", "labels", NULL };
+
 /* Refuses a member that is none of ours: a misspelt threshold is not to be ignored. */
 static gboolean
-check_members (JsonObject *object, const char *what, GError **error)
+check_members (JsonObject *object, const char *const *known, const char *what, GError **error)
 {
-  static const char *const known[] = {
-    "name", "prompts", "threshold", "release", "background", NULL
-  };
   g_autoptr (GList) members = json_object_get_members (object);
-  for (GList *member = members; member; member = member->next) {
-    if (!g_strv_contains (known, member->data))
-      return clip_fail (
-          error, CLIP_ERROR_LABELS,
-          "%s: unknown member \"%s\", expected name, prompts, threshold, release or background",
-          what, (const char *) member->data);
-  }
+  for (GList *member = members; member; member = member->next)
+    if (!g_strv_contains (known, member->data)) {
+      g_autoptr (GString) names = g_string_new (known[0]);
+      for (guint k = 1; known[k]; k++)
+        g_string_append_printf (names, "%s%s", known[k + 1] ? ", " : " or ", known[k]);
+      return clip_fail (error, CLIP_ERROR_LABELS, "%s: unknown member \"%s\", expected %s", what,
+                        (const char *) member->data, names->str);
+    }
   return TRUE;
 }
 
@@ -204,7 +216,7 @@ add_object (Builder *builder, JsonObject *object, guint where, GError **error)
   g_autofree char *what = g_strdup_printf ("%s: %s %u", builder->name, builder->unit, where);
   const char *name = NULL;
   JsonArray *prompts = NULL;
-  if (!check_members (object, what, error) ||
+  if (!check_members (object, label_members, what, error) ||
       !clip_json_get_string (object, "name", &name, what, error))
     return FALSE;
   if (!name)
@@ -226,6 +238,41 @@ add_object (Builder *builder, JsonObject *object, guint where, GError **error)
   return TRUE;
 }
 
+static gboolean
+add_array (Builder *builder, JsonArray *array, GError **error)
+{
+  for (guint i = 0; i < json_array_get_length (array); i++) {
+    JsonNode *node = json_array_get_element (array, i);
+    if (JSON_NODE_HOLDS_OBJECT (node)) {
+      if (!add_object (builder, json_node_get_object (node), i + 1, error))
+        return FALSE;
+    } else if (is_string (node)) {
+      const char *label = json_node_get_string (node);
+      if (!builder_add (builder, label, strlen (label), i + 1, error))
+        return FALSE;
+    } else {
+      return clip_fail (error, CLIP_ERROR_LABELS, "%s: label %u: expected a string or an object",
+                        builder->name, i + 1);
+    }
+  }
+  return TRUE;
+}
+
+static gboolean
+add_set (Builder *builder, JsonObject *object, GError **error)
+{
+  float *temperature = &builder->labels->temperature;
+  JsonArray *array = NULL;
+  if (!check_members (object, set_members, builder->name, error) ||
+      !clip_json_get_float (object, "temperature", temperature, builder->name, error) ||
+      !clip_json_get_array (object, "labels", &array, builder->name, error))
+    return FALSE;
+  if (!isnan (*temperature) && !(*temperature > 0 && isfinite (*temperature)))
+    return clip_fail (error, CLIP_ERROR_LABELS, "%s: temperature is %g, expected more than 0",
+                      builder->name, *temperature);
+  return !array || add_array (builder, array, error);
+}
+
 static ClipLabels *
 parse_json (const char *text, gsize length, const char *name, GError **error)
 {
@@ -233,24 +280,14 @@ parse_json (const char *text, gsize length, const char *name, GError **error)
   g_autoptr (JsonNode) root = clip_json_parse (text, length, name, error);
   if (!root)
     return NULL;
-  if (!JSON_NODE_HOLDS_ARRAY (root))
-    return clip_fail_null (error, CLIP_ERROR_LABELS, "%s: expected an array of labels", name);
-  JsonArray *array = json_node_get_array (root);
-  for (guint i = 0; i < json_array_get_length (array); i++) {
-    JsonNode *node = json_array_get_element (array, i);
-    if (JSON_NODE_HOLDS_OBJECT (node)) {
-      if (!add_object (&builder, json_node_get_object (node), i + 1, error))
-        return NULL;
-    } else if (is_string (node)) {
-      const char *label = json_node_get_string (node);
-      if (!builder_add (&builder, label, strlen (label), i + 1, error))
-        return NULL;
-    } else {
-      return clip_fail_null (error, CLIP_ERROR_LABELS,
-                             "%s: label %u: expected a string or an object", name, i + 1);
-    }
-  }
-  return builder_end (&builder, error);
+  gboolean ok;
+  if (JSON_NODE_HOLDS_ARRAY (root))
+    ok = add_array (&builder, json_node_get_array (root), error);
+  else if (JSON_NODE_HOLDS_OBJECT (root))
+    ok = add_set (&builder, json_node_get_object (root), error);
+  else
+    ok = clip_fail (error, CLIP_ERROR_LABELS, "%s: expected an array of labels", name);
+  return ok ? builder_end (&builder, error) : NULL;
 }
 
 /* ------------------------------------------------------------------------------------------------------------- file */
@@ -313,6 +350,8 @@ add_all (Builder *builder, ClipLabels *from, gboolean background, GError **error
     copy->release = label->release;
     copy->background = label->background || background;
   }
+  if (from && isnan (builder->labels->temperature))
+    builder->labels->temperature = from->temperature;
   return TRUE;
 }
 
@@ -323,4 +362,17 @@ clip_labels_join (ClipLabels *a, ClipLabels *b, gboolean background, GError **er
   if (!add_all (&builder, a, FALSE, error) || !add_all (&builder, b, background, error))
     return NULL;
   return builder_end (&builder, error);
+}
+
+ClipLabels *
+clip_labels_calibrated (ClipLabels *labels, float temperature, const float *thresholds)
+{
+  g_auto (Builder) builder = builder_new ("labels", "label");
+  add_all (&builder, labels, FALSE, NULL); /* their names are good, as they were before */
+  ClipLabels *calibrated = builder.labels;
+  for (guint i = 0; i < calibrated->labels->len; i++)
+    g_array_index (calibrated->labels, ClipLabel, i).threshold = thresholds[i];
+  if (!isnan (temperature))
+    calibrated->temperature = temperature;
+  return g_steal_pointer (&builder.labels);
 }
