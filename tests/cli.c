@@ -87,6 +87,14 @@ test_command_line (void)
     { "bench --duration 0", 2, NULL, "--duration 0: expected seconds" },
     { "bench --duration 0.01 --json --plot /no/such/folder/x.svg", 1,
       "\"image_ms\": ", "/no/such/folder" },
+    { "calibrate -e x", 2, NULL, "give --output" },
+    { "calibrate -l a -o x", 2, NULL, "nothing to learn from" },
+    { "calibrate -n 1 -o x y.mkv", 2, NULL, "no labels" },
+    { "calibrate -l a -n 1 -o x", 2, NULL, "--false-alarms and videos go together" },
+    { "calibrate -l a -e x -o x y.mkv", 2, NULL, "--false-alarms and videos go together" },
+    { "calibrate -l a -n 1 --hysteresis 2 -o x y.mkv", 2, NULL, "--hysteresis: expected 0 … 1" },
+    { "calibrate -l a -n 1 --min-on=-1 -o x y.mkv", 2, NULL, "expected seconds" },
+    { "calibrate -e /no/such -o x", 1, NULL, "/no/such: " },
     { "tokenize -- --text", 0, "\"text\": \"--text\"", NULL },
   };
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
@@ -360,6 +368,72 @@ test_classify (void)
   g_assert_true (json_object_get_null_member (line_at (lines, 0), "pts"));
   g_assert_cmpuint (
       json_array_get_length (json_object_get_array_member (line_at (lines, 0), "labels")), ==, 1);
+}
+
+/* Pictures in folders of their own, told apart by the thresholds learned from them. */
+static void
+test_calibrate_examples (void)
+{
+  static const char *const names[] = { "a ball", "snow" };
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++) {
+    g_autofree char *path = g_build_filename (folder, "examples", names[i], NULL);
+    g_autofree char *still = g_strdup_printf ("still-%u.png", i);
+    g_autofree char *description =
+        g_strdup_printf ("videotestsrc num-buffers=1 pattern=%s ! "
+                         "video/x-raw,format=RGB,width=97,height=61 ! pngenc",
+                         i == 0 ? "ball" : "snow");
+    g_assert_cmpint (g_mkdir_with_parents (path, 0700), ==, 0);
+    if (!make_media (still, description))
+      return;
+    g_autofree char *from = g_build_filename (folder, still, NULL);
+    g_autofree char *to = g_build_filename (path, "1.png", NULL);
+    g_autofree char *bytes = NULL;
+    gsize length;
+    g_assert_true (g_file_get_contents (from, &bytes, &length, NULL));
+    g_assert_true (g_file_set_contents (to, bytes, length, NULL));
+  }
+  g_auto (Result) result = run ("calibrate -e examples -o examples.json");
+  check ("calibrate -e", &result, 0, "\"examples\": 2", NULL);
+  g_auto (Result) found =
+      run ("classify --labels-file examples.json 'examples/a ball/1.png' examples/snow/1.png");
+  g_autoptr (GPtrArray) lines = parse_lines (found.out);
+  g_assert_cmpuint (lines->len, ==, G_N_ELEMENTS (names));
+  for (guint i = 0; i < lines->len; i++) {
+    JsonArray *labels = json_object_get_array_member (line_at (lines, i), "labels");
+    g_assert_cmpuint (json_array_get_length (labels), ==, 1);
+    g_assert_cmpstr (
+        json_object_get_string_member (json_array_get_object_element (labels, 0), "label"), ==,
+        names[i]);
+  }
+  g_auto (Result) other = run ("calibrate -e examples -l 'a bell;snow' -o examples.json");
+  check ("calibrate -l", &other, 1, NULL, "examples/a ball: no label is called so");
+}
+
+/* Thresholds at which nothing goes on in the footage, written with all that the labels were given with. */
+static void
+test_calibrate_footage (void)
+{
+  if (!make_all ())
+    return;
+  write_file ("given.json",
+              "[{\"name\": \"a ball\", \"prompts\": [\"a ball\", \"a {} in the dark\"]}, "
+              "\"snow\", {\"name\": \"night\", \"background\": true}]",
+              -1);
+  g_auto (Result) result =
+      run ("calibrate --labels-file given.json -n 0 -o learned.json video.mkv video.avi");
+  check ("calibrate -n 0", &result, 0, "\"alarms\": 0", "less than one false alarm");
+  g_auto (Result) found = run ("classify --labels-file learned.json video.mkv video.avi");
+  g_autoptr (GPtrArray) lines = parse_lines (found.out);
+  g_assert_cmpuint (lines->len, ==, 120);
+  for (guint i = 0; i < lines->len; i++)
+    g_assert_cmpuint (
+        json_array_get_length (json_object_get_array_member (line_at (lines, i), "labels")), ==, 0);
+  g_autofree char *path = g_build_filename (folder, "learned.json", NULL), *text = NULL;
+  g_assert_true (g_file_get_contents (path, &text, NULL, NULL));
+  g_assert_nonnull (strstr (text, "a {} in the dark"));
+  g_assert_nonnull (strstr (text, "\"background\": true"));
+  g_auto (Result) still = run ("calibrate -l 'a;b' -n 0 -o learned.json picture.jpg");
+  check ("calibrate a picture", &still, 1, NULL, "pictures have no time");
 }
 
 /* Labels of any script come out byte by byte as they went in, also those that run from right to left, with their marks, and those
@@ -696,6 +770,8 @@ main (int argc, char **argv)
   g_test_add_func ("/cli/convert", test_convert);
   g_test_add_func ("/cli/full-disk", test_full_disk);
   g_test_add_func ("/cli/classify", test_classify);
+  g_test_add_func ("/cli/calibrate/examples", test_calibrate_examples);
+  g_test_add_func ("/cli/calibrate/footage", test_calibrate_footage);
   g_test_add_func ("/cli/scripts", test_scripts);
   g_test_add_func ("/cli/bad-among-good", test_bad_among_good);
   g_test_add_func ("/cli/cut-videos", test_cut_videos);
