@@ -4,6 +4,7 @@
  * guards that must stay untouched; and the portable ones against double precision.
  */
 #include "core/kernels/kernels.h"
+#include "tests/filling.h"
 
 #include <math.h>
 #include <string.h>
@@ -495,8 +496,6 @@ test_gemm (void)
 /* ------------------------------------------------------------------------------------------------------- narrow numbers */
 
 /* Numbers that make sums and roundings go wrong where they can. */
-typedef enum { NOISE, EXTREMES, ALTERNATING, POSITIVE, NOTHING, N_FILLINGS } Filling;
-
 static float
 filled (Filling filling, gsize i)
 {
@@ -660,20 +659,6 @@ narrow_clear (Narrow *t)
   g_free (t->w);
   g_free (t->sums);
   g_free (t->quant);
-}
-
-/* Whole numbers as far from 0 as they come, or any. */
-static int
-whole (Filling filling, int i, int low, int high)
-{
-  switch (filling) {
-  case EXTREMES:
-    return high;
-  case ALTERNATING:
-    return i & 1 ? low : high;
-  default:
-    return g_test_rand_int_range (low, high + 1);
-  }
 }
 
 /* Exact to the bit, and the portable one against sums of 64 bits. */

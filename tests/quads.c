@@ -4,26 +4,12 @@
  * portable one to the bit; odd sizes, numbers as far from 0 as they come, what lies beside the result untouched.
  */
 #include "core/kernels/kernels.h"
+#include "tests/filling.h"
 #include "tests/testing.h"
 
 #include <string.h>
 
 #define GUARD 0xa5 /* fills what must not be written */
-
-typedef enum { NOISE, EXTREMES, ALTERNATING, N_FILLINGS } Filling;
-
-static int
-whole (Filling filling, int i, int low, int high)
-{
-  switch (filling) {
-  case EXTREMES:
-    return high;
-  case ALTERNATING:
-    return i & 1 ? low : high;
-  default:
-    return g_test_rand_int_range (low, high + 1);
-  }
-}
 
 static void
 random_floats (float *x, int n, double low, double high)
@@ -130,7 +116,7 @@ check_products (const ClipKernels *kernels, const char *level)
   for (int rows = 1; rows <= 18; rows++)
     for (guint o = 0; o < G_N_ELEMENTS (outputs); o++)
       check_product (kernels, level, rows, outputs[o], inputs[(rows + o) % G_N_ELEMENTS (inputs)],
-                     (rows + o) % N_FILLINGS);
+                     (rows + o) % (ALTERNATING + 1));
 }
 
 static void
@@ -197,7 +183,8 @@ check_rows (const ClipKernels *kernels, const char *level)
       for (int start = 0; start <= 4; start++)
         for (int width = 1; width <= 17; width += 1 + (width > 9) * 2)
           check_row (kernels, level, k, stride, start, width,
-                     channels[(width + start) % G_N_ELEMENTS (channels)], (k + width) % N_FILLINGS);
+                     channels[(width + start) % G_N_ELEMENTS (channels)],
+                     (k + width) % (ALTERNATING + 1));
 }
 
 static void
