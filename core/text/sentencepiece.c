@@ -251,10 +251,11 @@ clip_tokenizer_is_sentencepiece (GBytes *bytes)
 {
   gsize size;
   const guint8 *data = g_bytes_get_data (bytes, &size);
+  if (size <= 4 || data[0] != (PIECES << 3 | BYTES) || data[2] != (1 << 3 | BYTES))
+    return FALSE;
   Message message = { data, data + size };
   Field piece, text;
-  return size > 4 && data[0] == (PIECES << 3 | BYTES) && data[2] == (1 << 3 | BYTES) &&
-         read_field (&message, &piece) && read_field (&piece.bytes, &text) && text.wire == BYTES;
+  return read_field (&message, &piece) && read_field (&piece.bytes, &text) && text.wire == BYTES;
 }
 
 ClipTokenizer *
