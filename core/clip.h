@@ -243,7 +243,10 @@ CLIP_API char **clip_prompts_load (const char *name_or_file, GError **error);
 
 typedef struct {
   char *name;
-  char **prompts;      /* NULL-terminated texts that describe it, "{}" in one stands for the name; NULL: the templates do */
+  char **prompts;      /* NULL-terminated texts that describe it, "{}" in one stands for the name; NULL: the templates do;
+                        * none: only @images do */
+  char **images;       /* NULL-terminated paths of JPEG, PNG or WebP files that show it; NULL: there are none */
+  float image_weight;  /* of @images against the texts, 0 … 1; NaN: ½, or 1 where there are no texts */
   float threshold;     /* NaN: the user's general threshold */
   float release;       /* ≤ threshold: once reported it is so down to this score; NaN: the user's general hysteresis */
   gboolean background; /* competes for the score, is never reported */
@@ -254,7 +257,8 @@ typedef struct _ClipLabels ClipLabels;
 /* Labels separated by ';' or newlines. Empty, duplicate and non-UTF-8 labels are errors that say which. */
 CLIP_API ClipLabels *clip_labels_parse (const char *text, GError **error);
 /* A file: one label a line ('#' starts a comment line), or JSON: an array of strings or of objects
- * {"name", "prompts": […], "threshold", "release", "background"}; or {"temperature", "labels"}, where "labels" is such an array. */
+ * {"name", "prompts": […], "images": […], "image-weight", "threshold", "release", "background"}; or {"temperature", "labels"}, where "labels" is such an array. Paths of
+ * images are relative to the file's folder. */
 CLIP_API ClipLabels *clip_labels_load (const char *path, GError **error);
 /* Returns: (transfer full): the labels of @a (nullable) followed by those of @b (nullable), those of @b marked as
  * background where @background; a name in both is an error. The temperature is @a's, where it has none @b's. */
@@ -291,6 +295,7 @@ typedef gboolean (*ClipProgress) (guint done, guint total, gpointer data);
  * @templates: (nullable): each with one "{}"; NULL stands for the set CLIP_DEFAULT_PROMPTS
  *
  * Encodes every label × template: each text embedding normalised, averaged per label, normalised again (paper §3.1.4).
+ * Images of labels are read and encoded, too, and mixed in; that takes images of two labels at least, backgrounds included.
  * Independent scoring without any background label uses a built-in background.
  * Returns: (transfer full): the classifier, or NULL with @error.
  */

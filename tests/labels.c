@@ -20,6 +20,10 @@ describe (ClipLabels *labels)
       g_string_append_printf (text, "<%s>", label->prompts[p]);
     if (!isnan (label->threshold))
       g_string_append_printf (text, "@%g", label->threshold);
+    for (guint p = 0; label->images && label->images[p]; p++)
+      g_string_append_printf (text, "[%s]", label->images[p]);
+    if (!isnan (label->image_weight))
+      g_string_append_printf (text, "*%g", label->image_weight);
     if (!isnan (label->release))
       g_string_append_printf (text, "~%g", label->release);
     if (label->background)
@@ -119,8 +123,8 @@ test_file (void)
     { TEXT ("[{}]"), "f: label 1: no name" },
     { TEXT ("[{\"name\": 3}]"), "f: label 1: name is 3, expected a string" },
     { TEXT ("[{\"name\": \"cat\", \"treshold\": 0.5}]"),
-      "f: label 1: unknown member \"treshold\", expected name, prompts, threshold, release or "
-      "background" },
+      "f: label 1: unknown member \"treshold\", expected name, prompts, images, "
+      "image-weight, threshold, release or background" },
     { TEXT ("[{\"name\": \"cat\", \"threshold\": 1.5}]"),
       "f: label 1: threshold is 1.5, expected 0 to 1" },
     { TEXT ("[{\"name\": \"cat\", \"threshold\": -0.1}]"),
@@ -139,6 +143,20 @@ test_file (void)
     { TEXT ("[{\"name\": \"cat\", \"prompts\": \"a cat\"}]"),
       "f: label 1: prompts is \"a cat\", expected an array" },
     { TEXT ("[{\"name\": \"cat\", \"prompts\": []}]"), "f: label 1: prompts is empty" },
+    { TEXT ("[{\"name\": \"cat\", \"images\": [\"a.jpg\", \"/b/c.png\"]}]"),
+      "cat[./a.jpg][/b/c.png]" },
+    { TEXT ("[{\"name\": \"cat\", \"images\": [\"a.jpg\"], \"prompts\": []}]"), "cat[./a.jpg]" },
+    { TEXT ("[{\"name\": \"cat\", \"images\": [\"a.jpg\"], \"image-weight\": 0.25}]"),
+      "cat[./a.jpg]*0.25" },
+    { TEXT ("[{\"name\": \"cat\", \"images\": []}]"), "f: label 1: images is empty" },
+    { TEXT ("[{\"name\": \"cat\", \"images\": [\"a.jpg\", 1]}]"),
+      "f: label 1: image 2: expected a path" },
+    { TEXT ("[{\"name\": \"cat\", \"images\": [\"a.jpg\"], \"image-weight\": 2}]"),
+      "f: label 1: image-weight is 2, expected 0 to 1" },
+    { TEXT ("[{\"name\": \"cat\", \"image-weight\": 0.5}]"),
+      "f: label 1: image-weight without images, expected both to mix" },
+    { TEXT ("[{\"name\": \"cat\", \"images\": [\"a\"], \"prompts\": [], \"image-weight\": 1}]"),
+      "f: label 1: image-weight without prompts, expected both to mix" },
     { TEXT ("[{\"name\": \"cat\", \"prompts\": [\"a cat\", \"\"]}]"),
       "f: label 1: prompt 2: expected some text" },
     { TEXT ("[{\"name\": \"cat\", \"prompts\": [[]]}]"),

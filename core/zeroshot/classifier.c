@@ -4,6 +4,7 @@
  * feature becomes scores.
  *
  *   for each label:  w = normalise (Σ_templates normalise (text tower (template with the label)))    [E]
+ *   (of labels with pictures: pictured.c)
  *   logits = logit_scale / temperature · W · normalise (feature)                                     [L]
  *   exclusive:       scores = softmax (logits) over labels and backgrounds
  *   independently:   score_l = exp logit_l / (exp logit_l + Σ_backgrounds exp logit_b)
@@ -13,6 +14,7 @@
 #include "core/base/unit.h"
 #include "core/model/blas.h"
 #include "core/text/template.h"
+#include "core/zeroshot/pictured.h"
 #include "core/zeroshot/scores.h"
 
 #include <cblas.h>
@@ -201,7 +203,10 @@ clip_classifier_new (ClipSession *session, ClipLabels *labels, const char *const
     .progress = progress,
     .data = data,
   };
-  if (!encode_labels (&encoder, templates, error))
+  if (!encode_labels (&encoder, templates, error) ||
+      !clip_pictured_rows (self->embeddings, session, labels,
+                           self->embeddings + (gsize) self->n_labels * self->embed_dim,
+                           self->n_rows - self->n_labels, error))
     return NULL;
   g_ptr_array_add (self->warnings, NULL);
   return g_steal_pointer (&self);

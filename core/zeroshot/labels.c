@@ -6,7 +6,7 @@
  *   a string   "cat;dog" or one a line
  *   a file     one a line, '#' starts a comment
  *   JSON       ["cat", {"name": "dog", "prompts": ["a photo of a dog"], "threshold": 0.5,
- *                       "release": 0.4, "background": false}]
+ *                       "release": 0.4, "images": ["dogs/rex.jpg"], "image-weight": 0.5, "background": false}]
  *
  *   or         {"temperature": 0.8, "labels": […]}, the same with what belongs to all of them
  *
@@ -34,6 +34,7 @@ clear_label (gpointer data)
   ClipLabel *label = data;
   g_free (label->name);
   g_strfreev (label->prompts);
+  g_strfreev (label->images);
 }
 
 ClipLabels *
@@ -116,7 +117,9 @@ builder_add (Builder *builder, const char *text, gsize length, guint where, GErr
   if (before)
     return clip_fail_null (error, CLIP_ERROR_LABELS, "%s: %s %u: \"%s\" is also %s %u",
                            builder->name, builder->unit, where, name, builder->unit, before);
-  ClipLabel label = { .name = g_steal_pointer (&name), .threshold = NAN, .release = NAN };
+  ClipLabel label = {
+    .name = g_steal_pointer (&name), .image_weight = NAN, .threshold = NAN, .release = NAN
+  };
   g_array_append_val (builder->labels->labels, label);
   g_hash_table_insert (builder->seen, label.name, GUINT_TO_POINTER (where));
   return &g_array_index (builder->labels->labels, ClipLabel, builder->labels->labels->len - 1);
@@ -171,8 +174,8 @@ is_string (JsonNode *node)
   return JSON_NODE_HOLDS_VALUE (node) && json_node_get_value_type (node) == G_TYPE_STRING;
 }
 
-static const char *const label_members[] = { "name",    "prompts",    "threshold",
-                                             "release", "background", NULL };
+static const char *const label_members[] = { "name",      "prompts", "images",     "image-weight",
+                                             "threshold", "release", "background", NULL };
 static const char *const set_members[] = { "temperature", "labels", NULL };
 
 /* Refuses a member that is none of ours: a misspelt threshold is not to be ignored. */
@@ -197,7 +200,7 @@ read_prompts (ClipLabel *label, JsonArray *array, const char *what, GError **err
   guint n = array ? json_array_get_length (array) : 0;
   if (!array)
     return TRUE;
-  if (n == 0)
+  if (n == 0 && !label->images)
     return clip_fail (error, CLIP_ERROR_LABELS, "%s: prompts is empty", what);
   label->prompts = g_new0 (char *, n + 1);
   for (guint i = 0; i < n; i++) {
@@ -210,24 +213,31 @@ read_prompts (ClipLabel *label, JsonArray *array, const char *what, GError **err
   return TRUE;
 }
 
+/* Paths are relative to the folder of the file called @name. */
 static gboolean
-add_object (Builder *builder, JsonObject *object, guint where, GError **error)
+read_images (ClipLabel *label, JsonArray *array, const char *name, const char *what, GError **error)
 {
-  g_autofree char *what = g_strdup_printf ("%s: %s %u", builder->name, builder->unit, where);
-  const char *name = NULL;
-  JsonArray *prompts = NULL;
-  if (!check_members (object, label_members, what, error) ||
-      !clip_json_get_string (object, "name", &name, what, error))
-    return FALSE;
-  if (!name)
-    return clip_fail (error, CLIP_ERROR_LABELS, "%s: no name", what);
-  ClipLabel *label = builder_add (builder, name, strlen (name), where, error);
-  if (!label || !clip_json_get_array (object, "prompts", &prompts, what, error) ||
-      !read_prompts (label, prompts, what, error) ||
-      !clip_json_get_float (object, "threshold", &label->threshold, what, error) ||
-      !clip_json_get_float (object, "release", &label->release, what, error) ||
-      !clip_json_get_boolean (object, "background", &label->background, what, error))
-    return FALSE;
+  if (!array)
+    return TRUE;
+  const guint n = json_array_get_length (array);
+  if (n == 0)
+    return clip_fail (error, CLIP_ERROR_LABELS, "%s: images is empty", what);
+  g_autofree char *folder = g_path_get_dirname (name);
+  label->images = g_new0 (char *, n + 1);
+  for (guint i = 0; i < n; i++) {
+    JsonNode *node = json_array_get_element (array, i);
+    const char *path = is_string (node) ? json_node_get_string (node) : "";
+    if (!*path)
+      return clip_fail (error, CLIP_ERROR_LABELS, "%s: image %u: expected a path", what, i + 1);
+    label->images[i] =
+        g_path_is_absolute (path) ? g_strdup (path) : g_build_filename (folder, path, NULL);
+  }
+  return TRUE;
+}
+
+static gboolean
+check_numbers (const ClipLabel *label, const char *what, GError **error)
+{
   if (label->threshold < 0 || label->threshold > 1)
     return clip_fail (error, CLIP_ERROR_LABELS, "%s: threshold is %g, expected 0 to 1", what,
                       label->threshold);
@@ -235,7 +245,38 @@ add_object (Builder *builder, JsonObject *object, guint where, GError **error)
   if (label->release < 0 || label->release > most)
     return clip_fail (error, CLIP_ERROR_LABELS, "%s: release is %g, expected 0 to %s%g", what,
                       label->release, most < 1 ? "the threshold, " : "", most);
+  if (label->image_weight < 0 || label->image_weight > 1)
+    return clip_fail (error, CLIP_ERROR_LABELS, "%s: image-weight is %g, expected 0 to 1", what,
+                      label->image_weight);
+  const gboolean words = !label->prompts || label->prompts[0];
+  if (!isnan (label->image_weight) && !(label->images && words))
+    return clip_fail (error, CLIP_ERROR_LABELS, "%s: image-weight without %s, expected both to mix",
+                      what, words ? "images" : "prompts");
   return TRUE;
+}
+
+static gboolean
+add_object (Builder *builder, JsonObject *object, guint where, GError **error)
+{
+  g_autofree char *what = g_strdup_printf ("%s: %s %u", builder->name, builder->unit, where);
+  const char *name = NULL;
+  JsonArray *prompts = NULL, *images = NULL;
+  if (!check_members (object, label_members, what, error) ||
+      !clip_json_get_string (object, "name", &name, what, error))
+    return FALSE;
+  if (!name)
+    return clip_fail (error, CLIP_ERROR_LABELS, "%s: no name", what);
+  ClipLabel *label = builder_add (builder, name, strlen (name), where, error);
+  if (!label || !clip_json_get_array (object, "images", &images, what, error) ||
+      !read_images (label, images, builder->name, what, error) ||
+      !clip_json_get_float (object, "image-weight", &label->image_weight, what, error) ||
+      !clip_json_get_array (object, "prompts", &prompts, what, error) ||
+      !read_prompts (label, prompts, what, error) ||
+      !clip_json_get_float (object, "threshold", &label->threshold, what, error) ||
+      !clip_json_get_float (object, "release", &label->release, what, error) ||
+      !clip_json_get_boolean (object, "background", &label->background, what, error))
+    return FALSE;
+  return check_numbers (label, what, error);
 }
 
 static gboolean
@@ -346,6 +387,8 @@ add_all (Builder *builder, ClipLabels *from, gboolean background, GError **error
     if (!copy)
       return FALSE;
     copy->prompts = g_strdupv (label->prompts);
+    copy->images = g_strdupv (label->images);
+    copy->image_weight = label->image_weight;
     copy->threshold = label->threshold;
     copy->release = label->release;
     copy->background = label->background || background;
