@@ -212,7 +212,8 @@ clip_settings_install (GObjectClass *class)
    *
    * A file of labels, used before those of #GstClipClassify:labels: one a line ('#' starts a
    * comment line), or JSON: an array of names or of objects with "name" and optionally "prompts",
-   * "threshold", "release" and "background".
+   * "images", "image-weight", "threshold", "release" and "background"; or an object with
+   * "temperature" and such an array, "labels".
    *
    * Since: 0.1
    */

@@ -241,16 +241,28 @@ learn_from_footage (Run *run, GError **error)
 /* -------------------------------------------------------------------------------------------------- output */
 
 static void
+write_strings (JsonLine *line, const char *name, char **strings, gboolean paths)
+{
+  if (!strings)
+    return;
+  json_line_begin (line, name, '[');
+  for (; *strings; strings++) {
+    /* The file that names them may lie elsewhere. */
+    g_autofree char *path = paths ? g_canonicalize_filename (*strings, NULL) : NULL;
+    json_line_string (line, NULL, paths ? path : *strings);
+  }
+  json_line_end (line, ']');
+}
+
+static void
 write_label (JsonLine *line, const ClipLabel *label)
 {
   json_line_begin (line, NULL, '{');
   json_line_string (line, "name", label->name);
-  if (label->prompts) {
-    json_line_begin (line, "prompts", '[');
-    for (guint i = 0; label->prompts[i]; i++)
-      json_line_string (line, NULL, label->prompts[i]);
-    json_line_end (line, ']');
-  }
+  write_strings (line, "prompts", label->prompts, FALSE);
+  write_strings (line, "images", label->images, TRUE);
+  if (!isnan (label->image_weight))
+    json_line_float (line, "image-weight", label->image_weight);
   if (!isnan (label->threshold))
     json_line_float (line, "threshold", label->threshold);
   if (!isnan (label->release))

@@ -19,7 +19,7 @@ static const GOptionEntry entries[] = {
   { "labels", 'l', 0, G_OPTION_ARG_FILENAME, &options.labels, "What to look for, separated by ';'",
     "A;B…" },
   { "labels-file", 0, 0, G_OPTION_ARG_FILENAME, &options.labels_file,
-    "The same, a label a line or JSON with prompts, thresholds and backgrounds", "FILE" },
+    "The same, a label a line or JSON with prompts, images, thresholds and backgrounds", "FILE" },
   { "background", 'b', 0, G_OPTION_ARG_FILENAME, &options.background,
     "What else may be seen: competes for the score, is not reported", "A;B…" },
   { "prompts", 'p', 0, G_OPTION_ARG_FILENAME, &options.prompts,
