@@ -8,6 +8,8 @@
  */
 #include "gst/choice.h"
 
+#define ROUNDING (10 * GST_MSECOND) /* of timestamps: less than most frames last */
+
 /* A frame is classified at least this often, however late frames are: a sink that is late for
  * reasons of its own must not end the labelling. */
 #define FRESH GST_SECOND
@@ -44,7 +46,8 @@ is_paced (ClipChoice *choice, const ClipRules *rules, const ClipCandidate *frame
     return FALSE;
   /* A frame that comes a little early, because timestamps are rounded, does not wait for the one
    * after it. What is due much later than a period from now was so before time went back. */
-  return frame->time + period / 8 < choice->due && choice->due - frame->time < 2 * period;
+  return frame->time + MIN (period / 8, ROUNDING) < choice->due &&
+         choice->due - frame->time < 2 * period;
 }
 
 static gboolean
