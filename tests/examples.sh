@@ -34,6 +34,16 @@ if gst-inspect-1.0 clipoverlay >/dev/null 2>&1; then # built where Pango is
   [ -s "$folder/34.jpg" ]
 fi
 
+# An archive, twice: the list is the same, and nothing is done again.
+mkdir "$folder/archive"
+cp "$folder/ball.avi" "$folder/archive"
+sh "$examples/archive.sh" 'a white ball' 'a cat' "$folder/archive" >"$folder/first.out" 2>"$folder/first.err"
+sh "$examples/archive.sh" 'a white ball' 'a cat' "$folder/archive" >"$folder/second.out" 2>"$folder/second.err"
+grep -q 'a white ball  *ball.avi$' "$folder/first.out"
+diff "$folder/first.out" "$folder/second.out"
+grep -q labelled "$folder/first.err"
+grep -q skipped "$folder/second.err"
+
 # Both end, with the reason, where something is wrong.
 fails ()
 {

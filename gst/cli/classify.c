@@ -6,31 +6,16 @@
  */
 #include "gst/cli/frames.h"
 #include "gst/cli/jsonline.h"
+#include "gst/cli/labelling.h"
 #include "gst/cli/options.h"
 #include "gst/cli/terminal.h"
 
 static struct {
-  char *labels, *labels_file, *background, *prompts, *scoring;
   double threshold;
   int interval, top_k;
 } options = { .interval = 1 };
 
 static const GOptionEntry entries[] = {
-  { "labels", 'l', 0, G_OPTION_ARG_FILENAME, &options.labels, "What to look for, separated by ';'",
-    "A;B…" },
-  { "labels-file", 0, 0, G_OPTION_ARG_FILENAME, &options.labels_file,
-    "The same, a label a line or JSON with prompts, images, thresholds and backgrounds", "FILE" },
-  { "background", 'b', 0, G_OPTION_ARG_FILENAME, &options.background,
-    "What else may be seen: competes for the score, is not reported", "A;B…" },
-  { "prompts", 'p', 0, G_OPTION_ARG_FILENAME, &options.prompts,
-    "Texts that labels are put into: a set ('gst-clip prompts' lists them), or a file with one a "
-    "line "
-    "(default " CLIP_DEFAULT_PROMPTS ")",
-    "SET" },
-  { "scoring", 0, 0, G_OPTION_ARG_FILENAME, &options.scoring,
-    "exclusive (default): scores of all labels sum to 1; independent: each label against the "
-    "background",
-    "HOW" },
   { "threshold", 0, 0, G_OPTION_ARG_DOUBLE, &options.threshold,
     "Leave out labels that score less (default 0)", "X" },
   { "interval", 'i', 0, G_OPTION_ARG_INT, &options.interval,
@@ -39,9 +24,6 @@ static const GOptionEntry entries[] = {
     "K" },
   { NULL },
 };
-
-static const char *const scorings[] = { "exclusive", "independent",
-                                        NULL }; /* in the order of ClipScoring */
 
 typedef struct {
   ClipClassifier *classifier;
@@ -76,25 +58,6 @@ print_labels (const FrameName *name, const float *feature, gpointer data)
   json_line_print (printer->line);
 }
 
-/* All labels that were given, those of --background last. */
-static ClipLabels *
-load_labels (GError **error)
-{
-  g_autoptr (ClipLabels) named = NULL, filed = NULL, background = NULL, all = NULL;
-
-  if (options.labels && !(named = clip_labels_parse (options.labels, error)))
-    return NULL;
-  if (options.labels_file && !(filed = clip_labels_load (options.labels_file, error)))
-    return NULL;
-  if (!(all = clip_labels_join (named, filed, FALSE, error)) || !options.background)
-    return g_steal_pointer (&all);
-  if (!(background = clip_labels_parse (options.background, error))) {
-    g_prefix_error (error, "--background: ");
-    return NULL;
-  }
-  return clip_labels_join (all, background, TRUE, error);
-}
-
 static gboolean
 show_progress (guint done, guint total, gpointer data)
 {
@@ -115,11 +78,9 @@ make_classifier (ClipSession *session, ClipLabels *labels, char **templates, GEr
 static int
 run (char **arguments, guint n)
 {
-  int scoring = options.scoring ? options_choice ("--scoring", options.scoring, scorings) : 0;
-  if (scoring < 0)
-    return CLI_USAGE;
-  if (!options.labels && !options.labels_file)
-    return usage_error ("no labels: give --labels or --labels-file");
+  int status = labelling_check ();
+  if (status != CLI_OK)
+    return status;
   if (options.interval < 1)
     return usage_error ("--interval is %d, expected 1 or more", options.interval);
   if (options.top_k < 0)
@@ -131,10 +92,8 @@ run (char **arguments, guint n)
 
   /* what is quickly known to be wrong comes before the model, which takes its time */
   g_autoptr (GError) error = NULL;
-  g_autoptr (ClipLabels) labels = load_labels (&error);
-  g_auto (GStrv) templates =
-      labels ? clip_prompts_load (options.prompts ? options.prompts : CLIP_DEFAULT_PROMPTS, &error)
-             : NULL;
+  g_autoptr (ClipLabels) labels = labelling_load (&error);
+  g_auto (GStrv) templates = labels ? labelling_load_prompts (&error) : NULL;
   if (!templates) {
     terminal_report ("%s", error->message);
     return CLI_FAILED;
@@ -154,7 +113,7 @@ run (char **arguments, guint n)
   g_autofree float *scores = g_new (float, n_labels);
   g_autofree ClipScore *top = g_new (ClipScore, n_labels);
   g_autoptr (JsonLine) line = json_line_new (FALSE);
-  Printer printer = { classifier, (ClipScoring) scoring, line, scores, top };
+  Printer printer = { classifier, labelling_scoring (), line, scores, top };
   g_autoptr (Frames) frames =
       frames_new (arguments, n, &clip_model_get_info (model)->preprocess, options.interval);
   return frames_encode (frames, session, "classifying", print_labels, &printer) ? CLI_OK
@@ -167,6 +126,6 @@ const CliCommand command_classify = {
   .summary = "Say which labels fit images and the frames of videos, without training",
   .description =
       "Example:\n  gst-clip classify --labels \"a car;an empty road\" --interval 25 video.mp4",
-  .options = { entries, model_options, session_options },
+  .options = { labelling_options, entries, model_options, session_options },
   .run = run,
 };

@@ -18,10 +18,10 @@ typedef struct {
   const char *arguments;          /* what follows the options: "FILE…" */
   const char *summary;            /* one line */
   const char *description;        /* (nullable): shown below the options */
-  const GOptionEntry *options[4]; /* arrays of entries, NULL-terminated */
+  const GOptionEntry *options[6]; /* arrays of entries, NULL-terminated */
   int (*run) (char **arguments, guint n);
 } CliCommand;
 
 extern const CliCommand command_inspect, command_tokenize, command_preprocess, command_embed,
     command_classify, command_convert, command_eval, command_prompts, command_train, command_vocab,
-    command_fetch, command_models, command_bench, command_calibrate;
+    command_fetch, command_models, command_bench, command_calibrate, command_label;

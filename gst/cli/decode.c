@@ -59,9 +59,8 @@ struct _Media {
 
 /* ---------------------------------------------------------------------------------------------------------- opening */
 
-/* Media type of the file's first bytes; NULL where they tell nothing. FALSE when the file cannot be read. */
-static gboolean
-sniff (const char *file, char **type, GError **error)
+gboolean
+media_sniff (const char *file, char **type, GError **error)
 {
   struct stat status;
   g_autofree guint8 *bytes = NULL;
@@ -176,7 +175,7 @@ media_open (const char *file, GError **error)
   media->remote = gst_uri_is_valid (file) && strstr (file, "://");
   media->duration = media->position = GST_CLOCK_TIME_NONE;
 
-  if (!media->remote && !sniff (file, &type, error))
+  if (!media->remote && !media_sniff (file, &type, error))
     return NULL;
   media->still = type && g_str_has_prefix (type, "image/");
   const char *decoder = media->still ? still_decoder (type) : NULL;
@@ -250,13 +249,12 @@ read_bus (Media *media)
   }
 }
 
-/* Whether some streaming thread still has something to do. */
-static gboolean
-is_running (Media *media)
+gboolean
+media_bin_is_running (GstBin *bin)
 {
   gboolean running = FALSE;
   GValue item = G_VALUE_INIT, pad = G_VALUE_INIT;
-  g_autoptr (GstIterator) elements = gst_bin_iterate_recurse (GST_BIN (media->pipeline));
+  g_autoptr (GstIterator) elements = gst_bin_iterate_recurse (bin);
 
   while (!running && gst_iterator_next (elements, &item) == GST_ITERATOR_OK) {
     g_autoptr (GstIterator) pads = gst_element_iterate_pads (g_value_get_object (&item));
@@ -292,7 +290,10 @@ pull (Media *media)
       return sample;
     if (failed || gst_app_sink_is_eos (media->sink))
       return NULL;
-    idle_polls = media->remote || media->n_read > 0 || is_running (media) ? 0 : idle_polls + 1;
+    idle_polls =
+        media->remote || media->n_read > 0 || media_bin_is_running (GST_BIN (media->pipeline))
+            ? 0
+            : idle_polls + 1;
     if (!media->error && g_get_monotonic_time () > deadline)
       g_set_error (&media->error, CLIP_ERROR, CLIP_ERROR_FORMAT, "%s: not decoded within %d s",
                    media->file, STILL_TIMEOUT);

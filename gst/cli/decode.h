@@ -27,3 +27,9 @@ GstSample *media_read (Media *media, GError **error);
 GstClockTime media_get_time (const Media *media, GstSample *sample);
 /* How much of the file has been read, 0 … 1. */
 double media_get_progress (const Media *media);
+
+/* Media type of the file's first bytes, as type finding names it; NULL where they tell nothing. FALSE with @error where
+ * the file cannot be read. */
+gboolean media_sniff (const char *file, char **type, GError **error);
+/* Whether some streaming thread of what is in @bin still has something to do. */
+gboolean media_bin_is_running (GstBin *bin);

@@ -8,6 +8,7 @@
 #include "gst/cli/options.h"
 #include "core/base/nearest.h"
 #include "gst/cli/terminal.h"
+#include <glib-object.h>
 #include <string.h>
 
 #define MAX_THREADS 1024 /* as the element's property */
@@ -58,6 +59,14 @@ options_load_model (const char *name, gboolean quiet)
   for (guint i = 0; !quiet && info->warnings && info->warnings[i]; i++)
     terminal_warn ("%s: %s", info->source, info->warnings[i]);
   return model;
+}
+
+void
+options_configure (gpointer element, guint threads)
+{
+  g_object_set (element, "model", chosen.model, "model-config", chosen.model_config, "image-size",
+                chosen.image_size, "precision", chosen.precision, "threads",
+                chosen.threads ? (guint) chosen.threads : threads, NULL);
 }
 
 ClipSession *

@@ -12,6 +12,8 @@ extern const GOptionEntry session_options[]; /* --precision, --threads */
 ClipModel *options_load_model (const char *name, gboolean quiet);
 /* Whether the command line names a model, or a configuration for one. */
 gboolean options_model_given (void);
+/* Gives these options to a clipclassify; @threads where the command line says nothing of them. */
+void options_configure (gpointer element, guint threads);
 ClipSession *options_open_session (ClipModel *model);
 
 /* Parses @argv (argv[0] is the command's name) with the options of @command; returns CLI_OK and the arguments left
