@@ -19,7 +19,8 @@ play_packages='gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins
 
 # Python runs the tests' helpers and the PyGObject example; the programs and the library never need it. MPI is optional:
 # training over several processes. gstreamer1.0-x has textoverlay.
-test_packages="$build_packages $play_packages gstreamer1.0-x libopenmpi-dev openmpi-bin python3 python3-gi gir1.2-gstreamer-1.0 gir1.2-gst-plugins-base-1.0"
+test_packages="$build_packages $play_packages gstreamer1.0-x libopenmpi-dev openmpi-bin python3 python3-gi gir1.2-gstreamer-1.0 gir1.2-gst-plugins-base-1.0
+  gir1.2-gst-rtsp-server-1.0"
 
 as_root ()
 {

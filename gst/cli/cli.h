@@ -24,4 +24,4 @@ typedef struct {
 
 extern const CliCommand command_inspect, command_tokenize, command_preprocess, command_embed,
     command_classify, command_convert, command_eval, command_prompts, command_train, command_vocab,
-    command_fetch, command_models, command_bench, command_calibrate, command_label;
+    command_fetch, command_models, command_bench, command_calibrate, command_label, command_watch;

@@ -9,9 +9,10 @@
 #include <stdio.h>
 
 static const CliCommand *const commands[] = {
-  &command_inspect, &command_tokenize, &command_preprocess, &command_embed,     &command_classify,
-  &command_eval,    &command_prompts,  &command_train,      &command_vocab,     &command_convert,
-  &command_fetch,   &command_models,   &command_bench,      &command_calibrate, &command_label,
+  &command_inspect,  &command_tokenize,  &command_preprocess, &command_embed,
+  &command_classify, &command_eval,      &command_prompts,    &command_train,
+  &command_vocab,    &command_convert,   &command_fetch,      &command_models,
+  &command_bench,    &command_calibrate, &command_label,      &command_watch,
 };
 
 static const CliCommand *

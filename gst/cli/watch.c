@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * gst-clip watch: what a camera sees, told as it begins and ends.
+ *
+ *   uridecodebin ! videoconvert ! clipclassify ! fakesink     its messages become lines:
+ *
+ *   {"event": "start", "label", "start": seconds, "start-utc"?: ISO 8601}
+ *   {"event": "end", "label", "start", "end", "start-utc"?, "end-utc"?, "peak", "mean"}
+ *
+ * Seconds are since the source began. What is seen when a source ends or goes away is ended then, with peak and mean null.
+ */
+#include "gst/cli/jsonline.h"
+#include "gst/cli/labelling.h"
+#include "gst/cli/options.h"
+#include "gst/cli/terminal.h"
+#include <glib-unix.h>
+#include <gst/gst.h>
+#include <math.h>
+#include <string.h>
+
+#define FIRST_PAUSE                                                                                \
+  1 /* s, before a source is tried again; doubled each time, up to LONGEST_PAUSE */
+#define LONGEST_PAUSE 30
+
+static double max_rate = 5;
+
+static const GOptionEntry entries[] = {
+  { "max-rate", 'r', 0, G_OPTION_ARG_DOUBLE, &max_rate,
+    "Classify at most N frames a second, 0: no limit (default 5)", "N" },
+  { NULL },
+};
+
+/* Sources that do not end: they go away, and come back. */
+static const char *const endless[] = { "rtsp", "rtmp", "srt", "rist", "udp", "v4l2" };
+
+typedef struct {
+  const char *source; /* as it was named */
+  GstElement *pipeline, *classify;
+  GMainLoop *loop;
+  GHashTable *open;               /* label → when it began, running time in ns (guint64 *) */
+  GDateTime *now;                 /* (nullable): UTC … */
+  GstClockTime at;                /* … at this running time */
+  gboolean is_endless, was_there; /* of the source */
+  guint pause, retry;
+  int status;
+} Watch;
+
+/* -------------------------------------------------------------------------------------------------------------- events */
+
+static void
+add_moment (const Watch *watch, JsonLine *line, const char *name, GstClockTime time)
+{
+  json_line_time (line, name, time);
+  if (!watch->now || !GST_CLOCK_TIME_IS_VALID (time) || !GST_CLOCK_TIME_IS_VALID (watch->at))
+    return;
+  g_autoptr (GDateTime) date =
+      g_date_time_add (watch->now, GST_CLOCK_DIFF (watch->at, time) / GST_USECOND);
+  g_autofree char *utc = date ? g_date_time_format_iso8601 (date) : NULL;
+  g_autofree char *key = g_strconcat (name, "-utc", NULL);
+  json_line_string (line, key, utc);
+}
+
+static JsonLine *
+begin_line (const Watch *watch, const char *event, const char *label, GstClockTime start)
+{
+  JsonLine *line = json_line_new (FALSE);
+  json_line_begin (line, NULL, '{');
+  json_line_string (line, "event", event);
+  json_line_string (line, "label", label);
+  add_moment (watch, line, "start", start);
+  return line;
+}
+
+static void
+end_line (JsonLine *line)
+{
+  json_line_end (line, '}');
+  json_line_print (line);
+  json_line_free (line);
+}
+
+static void
+tell_start (Watch *watch, const char *label, GstClockTime start)
+{
+  g_hash_table_insert (watch->open, g_strdup (label), g_memdup2 (&start, sizeof start));
+  end_line (begin_line (watch, "start", label, start));
+}
+
+static void
+tell_end (Watch *watch, const char *label, GstClockTime start, GstClockTime end, float peak,
+          float mean)
+{
+  JsonLine *line = begin_line (watch, "end", label, start);
+  add_moment (watch, line, "end", end);
+  json_line_float (line, "peak", peak);
+  json_line_float (line, "mean", mean);
+  end_line (line);
+}
+
+/* The source is gone: so is what was seen. */
+static void
+end_all (Watch *watch)
+{
+  gint64 position;
+  const GstClockTime end =
+      gst_element_query_position (watch->classify, GST_FORMAT_TIME, &position) && position >= 0
+          ? (GstClockTime) position
+          : watch->at;
+  GHashTableIter iter;
+  gpointer label, start;
+  g_hash_table_iter_init (&iter, watch->open);
+  while (g_hash_table_iter_next (&iter, &label, &start))
+    tell_end (watch, label, *(guint64 *) start, MAX (end, *(guint64 *) start), NAN, NAN);
+  g_hash_table_remove_all (watch->open);
+}
+
+static const GValue *
+item (const GstStructure *message, const char *name, guint index)
+{
+  return gst_value_array_get_value (gst_structure_get_value (message, name), index);
+}
+
+static void
+labels_changed (Watch *watch, const GstStructure *message)
+{
+  const char *utc = gst_structure_get_string (message, "utc");
+  g_clear_pointer (&watch->now, g_date_time_unref);
+  watch->now = utc ? g_date_time_new_from_iso8601 (utc, NULL) : NULL;
+  gst_structure_get_uint64 (message, "running-time", &watch->at);
+
+  const GValue *gone = gst_structure_get_value (message, "disappeared");
+  for (guint i = 0; i < gst_value_array_get_size (gone); i++) {
+    const char *label = g_value_get_string (gst_value_array_get_value (gone, i));
+    const guint64 began = g_value_get_uint64 (item (message, "began", i));
+    const guint64 duration = g_value_get_uint64 (item (message, "durations", i));
+    tell_end (watch, label, began,
+              GST_CLOCK_TIME_IS_VALID (duration) ? began + duration : watch->at,
+              g_value_get_float (item (message, "peaks", i)),
+              g_value_get_float (item (message, "means", i)));
+    g_hash_table_remove (watch->open, label);
+  }
+  const GValue *labels = gst_structure_get_value (message, "labels");
+  for (guint i = 0; i < gst_value_array_get_size (labels); i++) {
+    const char *label = g_value_get_string (gst_value_array_get_value (labels, i));
+    if (!g_hash_table_contains (watch->open, label))
+      tell_start (watch, label, g_value_get_uint64 (item (message, "since", i)));
+  }
+  watch->was_there = TRUE;
+  watch->pause = FIRST_PAUSE;
+}
+
+/* -------------------------------------------------------------------------------------------------------------- source */
+
+static gboolean
+try_again (gpointer data)
+{
+  Watch *watch = data;
+  watch->retry = 0;
+  gst_element_set_state (watch->pipeline, GST_STATE_PLAYING);
+  return G_SOURCE_REMOVE;
+}
+
+/* @problem: NULL at the end. A source that was there, and is one that does not end, may come back. */
+static void
+source_left (Watch *watch, const char *problem)
+{
+  if (watch->retry)
+    return;
+  end_all (watch);
+  gst_element_set_state (watch->pipeline, GST_STATE_NULL);
+  if (!watch->is_endless || !watch->was_there) {
+    if (problem) {
+      terminal_report ("%s: %s", watch->source, problem);
+      watch->status = CLI_FAILED;
+    }
+    g_main_loop_quit (watch->loop);
+    return;
+  }
+  terminal_warn ("%s: %s; trying again in %u s", watch->source, problem ? problem : "it ended",
+                 watch->pause);
+  watch->retry = g_timeout_add_seconds (watch->pause, try_again, watch);
+  watch->pause = MIN (2 * watch->pause, LONGEST_PAUSE);
+}
+
+static gboolean
+message_came (GstBus *bus, GstMessage *message, gpointer data)
+{
+  Watch *watch = data;
+  g_autoptr (GError) error = NULL;
+  switch (GST_MESSAGE_TYPE (message)) {
+  case GST_MESSAGE_ELEMENT:
+    if (gst_message_has_name (message, "clipclassify"))
+      labels_changed (watch, gst_message_get_structure (message));
+    break;
+  case GST_MESSAGE_WARNING:
+    gst_message_parse_warning (message, &error, NULL);
+    terminal_warn ("%s", error->message);
+    break;
+  case GST_MESSAGE_ERROR:
+    gst_message_parse_error (message, &error, NULL);
+    source_left (watch, error->message);
+    break;
+  case GST_MESSAGE_EOS:
+    source_left (watch, NULL);
+    break;
+  default:
+    break;
+  }
+  return G_SOURCE_CONTINUE;
+}
+
+static gboolean
+interrupt (gpointer data)
+{
+  g_main_loop_quit (((Watch *) data)->loop);
+  return G_SOURCE_CONTINUE;
+}
+
+static void
+link_video (GstElement *source, GstPad *pad, GstElement *convert)
+{
+  g_autoptr (GstCaps) caps = gst_pad_query_caps (pad, NULL);
+  g_autoptr (GstPad) sink = gst_element_get_static_pad (convert, "sink");
+  if (g_str_has_prefix (gst_structure_get_name (gst_caps_get_structure (caps, 0)), "video/") &&
+      !gst_pad_is_linked (sink))
+    gst_pad_link (pad, sink);
+}
+
+/* Streams beside the video are left as they are, unlinked. */
+static gboolean
+wants_decoding (GstElement *bin, GstPad *pad, GstCaps *caps, gpointer data)
+{
+  return !g_str_has_prefix (gst_structure_get_name (gst_caps_get_structure (caps, 0)), "audio/");
+}
+
+static char *
+make_uri (const char *source, GError **error)
+{
+  if (strstr (source, "://"))
+    return g_strdup (source);
+  if (g_str_has_prefix (source, "/dev/video"))
+    return g_strconcat ("v4l2://", source, NULL);
+  return gst_filename_to_uri (source, error);
+}
+
+static gboolean
+build (Watch *watch, const char *uri, GError **error)
+{
+  watch->pipeline = gst_parse_launch_full (
+      "uridecodebin name=source videoconvert name=convert dither=none ! "
+      "clipclassify name=clipclassify ! fakesink sync=false enable-last-sample=false",
+      NULL, GST_PARSE_FLAG_FATAL_ERRORS, error);
+  if (!watch->pipeline)
+    return FALSE;
+  g_autoptr (GstElement) source = gst_bin_get_by_name (GST_BIN (watch->pipeline), "source");
+  g_autoptr (GstElement) convert = gst_bin_get_by_name (GST_BIN (watch->pipeline), "convert");
+  watch->classify = gst_bin_get_by_name (GST_BIN (watch->pipeline), "clipclassify");
+  labelling_configure (watch->classify);
+  options_configure (watch->classify, 0);
+  int numerator, denominator;
+  gst_util_double_to_fraction (max_rate, &numerator, &denominator);
+  g_object_set (watch->classify, "max-rate", numerator, denominator, NULL);
+  g_object_set (source, "uri", uri, NULL);
+  g_signal_connect (source, "autoplug-continue", G_CALLBACK (wants_decoding), NULL);
+  g_signal_connect_object (source, "pad-added", G_CALLBACK (link_video), convert, 0);
+  for (guint i = 0; i < G_N_ELEMENTS (endless); i++)
+    watch->is_endless |= g_str_has_prefix (uri, endless[i]);
+  return TRUE;
+}
+
+/* ------------------------------------------------------------------------------------------------------------- command */
+
+static void
+run_loop (Watch *watch)
+{
+  g_autoptr (GstBus) bus = gst_element_get_bus (watch->pipeline);
+  const guint sources[] = { gst_bus_add_watch (bus, message_came, watch),
+                            g_unix_signal_add (SIGINT, interrupt, watch),
+                            g_unix_signal_add (SIGTERM, interrupt, watch) };
+  watch->loop = g_main_loop_new (NULL, FALSE);
+  watch->open = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  watch->at = GST_CLOCK_TIME_NONE;
+  watch->pause = FIRST_PAUSE;
+  gst_element_set_state (watch->pipeline, GST_STATE_PLAYING);
+  g_main_loop_run (watch->loop);
+  end_all (watch);
+  gst_element_set_state (watch->pipeline, GST_STATE_NULL);
+  for (guint i = 0; i < G_N_ELEMENTS (sources); i++)
+    g_source_remove (sources[i]);
+  g_clear_handle_id (&watch->retry, g_source_remove);
+  g_hash_table_unref (watch->open);
+  g_clear_pointer (&watch->now, g_date_time_unref);
+  g_main_loop_unref (watch->loop);
+}
+
+static int
+run (char **arguments, guint n)
+{
+  const int status = labelling_check ();
+  if (status != CLI_OK)
+    return status;
+  if (!(max_rate >= 0 && max_rate <= 1000))
+    return usage_error ("--max-rate is %g, expected 0 … 1000", max_rate);
+  if (n != 1)
+    return usage_error ("watch takes one argument: an URI, a device or a file");
+  gst_init (NULL, NULL);
+  if (!labelling_have_elements ())
+    return CLI_FAILED;
+
+  g_autoptr (GError) error = NULL;
+  Watch watch = { .source = arguments[0] };
+  g_autoptr (ClipLabels) labels = labelling_load (&error);
+  g_auto (GStrv) templates = labels ? labelling_load_prompts (&error) : NULL;
+  g_autofree char *uri = templates ? make_uri (arguments[0], &error) : NULL;
+  if (!uri || !build (&watch, uri, &error)) {
+    terminal_report ("%s", error->message);
+    return CLI_FAILED;
+  }
+  /* held, so that a source that comes back does not load it again */
+  g_autoptr (ClipModel) model = options_load_model (NULL, FALSE);
+  if (model)
+    run_loop (&watch);
+  gst_object_unref (watch.classify);
+  gst_object_unref (watch.pipeline);
+  return model ? watch.status : CLI_FAILED;
+}
+
+const CliCommand command_watch = {
+  .name = "watch",
+  .arguments = "URI|DEVICE|FILE",
+  .summary = "Tell what a camera sees, as it begins and ends",
+  .description = "Example:\n  gst-clip watch --labels \"a person\" --background \"an empty "
+                 "garden\" --threshold 0.7 --min-on 1 --min-off 3 rtsp://camera/stream",
+  .options = { labelling_options, reporting_options, entries, model_options, session_options },
+  .run = run,
+};
