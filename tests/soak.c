@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Eight live cameras in one process, with the model that comes with the plugin: none starves, one worker serves them all,
- * memory stays. Lasts for GST_CLIP_SOAK seconds, 6 by default. */
+ * memory stays. Lasts for GST_CLIP_SOAK seconds on a machine with nothing else to do, where their shares are to be equal, too; else for 6. */
 #include "tests/element-harness.h"
 
 #include <stdio.h>
@@ -74,7 +74,8 @@ wait_for (GstElement *const classifiers[N_STREAMS], guint64 n)
 }
 
 static void
-expect_fairness (GstElement *const classifiers[N_STREAMS], const guint64 before[N_STREAMS])
+expect_fairness (GstElement *const classifiers[N_STREAMS], const guint64 before[N_STREAMS],
+                 double most_ratio)
 {
   guint64 least = G_MAXUINT64, most = 0;
   for (int i = 0; i < N_STREAMS; i++) {
@@ -86,10 +87,11 @@ expect_fairness (GstElement *const classifiers[N_STREAMS], const guint64 before[
     least = MIN (least, n);
     most = MAX (most, n);
   }
-  /* Within 10 % of each other; one frame more or less where there are few of them. */
-  if (most > least * 1.1 + 1)
-    g_error ("one stream was classified %" G_GUINT64_FORMAT " times, another %" G_GUINT64_FORMAT,
-             least, most);
+  /* one frame more or less where there are few of them */
+  if (most > least * most_ratio + 1)
+    g_error ("one stream was classified %" G_GUINT64_FORMAT " times, another %" G_GUINT64_FORMAT
+             ", expected %g times as often at most",
+             least, most, most_ratio);
 }
 
 static void
@@ -113,7 +115,8 @@ test_soak (void)
   g_assert_null (error);
   const double growth = resident_mib () - memory;
   g_test_message ("memory %.1f MiB, growth %.1f MiB", memory, growth);
-  expect_fairness (classifiers, before);
+  /* On a busy machine sources deliver what they get to, one less than another: then none may starve. */
+  expect_fairness (classifiers, before, variable ? 1.1 : 2);
   /* A frame has 1.3 MiB, its pixels 0.3: what was kept of each would be hundreds. Allocators may keep some for later. */
   g_assert_cmpfloat (growth, <, 8);
   g_assert_cmpuint (count_threads ("clip-service"), ==, 1);
