@@ -335,10 +335,9 @@ test_full_disk (void)
   static const char *const none[] = { "full/a.avi.jsonl", "full/.a.avi.jsonl.part", NULL };
   if (!make_archive ())
     return;
-  const char *argv[] = { "sh", "-c",
-                         "ulimit -f 8; exec \"$0\" label --labels 'a cat' "
-                         "--threshold 0 --every 0 --output full archive/a.avi",
-                         program, NULL };
+  const char *const script = "ulimit -f 8; exec \"$0\" label --labels 'a cat' --threshold 0 "
+                             "--every 0 --output full archive/a.avi";
+  const char *argv[] = { "sh", "-c", script, program, NULL };
   g_autoptr (GSubprocess) process = start (argv);
   g_subprocess_wait (process, NULL, NULL);
   g_assert_true (g_subprocess_get_if_exited (process));
