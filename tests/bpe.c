@@ -62,6 +62,77 @@ test_golden (void)
   assert_golden_vocabulary (NULL, "clip.jsonl");
   assert_golden_vocabulary ("toy-clip.json", "toy-clip.jsonl");
   assert_golden_vocabulary ("toy-roberta.json", "toy-roberta.jsonl");
+  assert_golden_vocabulary ("gemma.json", "gemma.jsonl");
+}
+
+#define CHARACTERS(model)                                                                          \
+  "{\"model\":{\"type\":\"BPE\",\"byte_fallback\":true," model                                     \
+  "},\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},\"content\":\"\u2581\"}}"
+
+/* Byte pairs of characters. Ids by hand: a merge is of symbols, not of what they stand for. */
+static void
+test_characters (void)
+{
+  static const struct {
+    const char *name, *json, *text, *ids;
+  } cases[] = {
+    { "merges",
+      CHARACTERS ("\"vocab\":{\"a\":0,\"b\":1,\"\u2581\":2,\"ab\":3,\"\u2581ab\":4},"
+                  "\"merges\":[\"a b\",\"\u2581 ab\"]"),
+      "ab ab  b", "3 4 2 2 1" },
+    { "bytes of what it lacks",
+      CHARACTERS ("\"vocab\":{\"a\":0,\"<0xC3>\":1,\"<0xA9>\":2,\"\u00c3\":3},\"merges\":[]"),
+      "a\u00e9a\u00c3", "0 1 2 0 3" },
+    { "a byte that it lacks, too: unknown, and several are one",
+      CHARACTERS ("\"vocab\":{\"a\":0,\"<0xC3>\":1,\"<unk>\":2},\"merges\":[],"
+                  "\"unk_token\":\"<unk>\",\"fuse_unk\":true"),
+      "\u00e9\u00e8a\u00e9", "2 0 2" },
+    { "or each is one",
+      CHARACTERS ("\"vocab\":{\"a\":0,\"<0xC3>\":1,\"<unk>\":2},\"merges\":[],"
+                  "\"unk_token\":\"<unk>\""),
+      "\u00e9\u00e8a\u00e9", "2 2 0 2" },
+    { "or left out", CHARACTERS ("\"vocab\":{\"a\":0,\"<0xC3>\":1},\"merges\":[]"), "\u00e9a",
+      "0" },
+    { "nothing", CHARACTERS ("\"vocab\":{\"a\":0},\"merges\":[]"), "", "" },
+  };
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    g_autoptr (GBytes) bytes = g_bytes_new_static (cases[i].json, strlen (cases[i].json));
+    g_autoptr (GError) error = NULL;
+    g_autoptr (ClipTokenizer) tokenizer = clip_tokenizer_parse (bytes, cases[i].name, &error);
+    g_assert_no_error (error);
+    assert_tokens (tokenizer, cases[i].text, cases[i].ids, 0);
+  }
+}
+
+/* SigLIP 2's ways: OpenCLIP cleans, Hugging Face's only lowers the case; padded with <pad>, <eos> at the end of what is cut. */
+static void
+test_gemma_adapted (void)
+{
+  static const struct {
+    ClipClean clean;
+    const char *text, *as;
+  } cases[] = {
+    { CLIP_CLEAN_CASE, "A PHOTO  of a Cat!", "a photo  of a cat!" },
+    { CLIP_CLEAN_CANONICAL, "A PHOTO  of a Cat!", "a photo of a cat" },
+    { CLIP_CLEAN_NONE, "a photo of a cat", "a photo of a cat" },
+  };
+  g_autofree char *path = g_test_build_filename (G_TEST_DIST, "golden", "text", "gemma.json", NULL);
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    g_autoptr (GError) error = NULL;
+    g_autoptr (ClipTokenizer) plain = clip_tokenizer_load (path, &error);
+    g_autoptr (ClipTokenizer) adapted = clip_tokenizer_load (path, &error);
+    g_assert_no_error (error);
+    clip_tokenizer_adapt (adapted, cases[i].clean, FALSE);
+    gint32 expected[64], found[64];
+    const int n = clip_tokenizer_encode_padded (plain, expected, 64, cases[i].as, NULL);
+    g_assert_cmpint (clip_tokenizer_encode_padded (adapted, found, 64, cases[i].text, NULL), ==, n);
+    g_autofree char *one = describe_ids (expected, 64), *other = describe_ids (found, 64);
+    g_assert_cmpstr (other, ==, one);
+    g_assert_cmpint (found[n - 1], ==, 1);
+    g_assert_cmpint (found[63], ==, 0);
+    g_assert_cmpint (clip_tokenizer_encode_padded (adapted, found, 3, cases[i].text, NULL), ==, 3);
+    g_assert_cmpint (found[2], ==, 1);
+  }
 }
 
 /* CLIP's scheme with two merges: ids 0-255 bytes, 256-511 bytes that end a word, 512 "lo", 513 "low</w>", 514, 515. */
@@ -182,7 +253,14 @@ test_malformed (void)
     { TEXT ("{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[[\"a\",\"b\"]]}}"),
       "f: merge 1, \"a b\": \"b\" is not in the vocabulary" },
     { TEXT ("{\"model\":{\"type\":\"BPE\",\"vocab\":{},\"byte_fallback\":true}}"),
-      "f: BPE with byte_fallback is not supported" },
+      "f: BPE with byte_fallback: expected the normalizer Replace of \" \" by \"\u2581\"" },
+    { TEXT ("{\"model\":{\"type\":\"BPE\",\"vocab\":{},\"byte_fallback\":true}," BYTE_LEVEL "}"),
+      "f: pre_tokenizer \"ByteLevel\" is not supported with this model" },
+    { TEXT ("{\"model\":{\"type\":\"BPE\",\"vocab\":{},\"byte_fallback\":true,"
+            "\"end_of_word_suffix\":\"</w>\"}}"),
+      "f: BPE with such an end_of_word_suffix is not supported" },
+    { TEXT ("{\"model\":{\"type\":\"BPE\",\"vocab\":{},\"ignore_merges\":true}}"),
+      "f: BPE with ignore_merges is not supported" },
     { TEXT ("{\"model\":{\"type\":\"BPE\",\"vocab\":{}}}"),
       "f: expected the pre_tokenizer ByteLevel" },
     { TEXT (
@@ -428,6 +506,8 @@ main (int argc, char **argv)
                         test_reference);
   g_test_add_func ("/bpe/truncation", test_truncation);
   g_test_add_func ("/bpe/golden", test_golden);
+  g_test_add_func ("/bpe/characters", test_characters);
+  g_test_add_func ("/bpe/gemma-adapted", test_gemma_adapted);
   g_test_add_func ("/bpe/merges", test_merges);
   g_test_add_func ("/bpe/vocab.json", test_vocab_json);
   g_test_add_func ("/bpe/malformed", test_malformed);

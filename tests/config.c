@@ -131,23 +131,27 @@ static const Shape vit_text[] = { VIT, TEXT, { 0 } };
     }                                                                                              \
   }
 static const Shape siglip[] = { SIGLIP, SIGLIP_TEXT, { 0 } };
-static const Shape siglip_huggingface[] = {
-  { "vision_model.embeddings.position_embedding.weight", 2, { 9, 128 } },
-  { "vision_model.embeddings.patch_embedding.weight", 4, { 128, 3, 8, 8 } },
-  { "vision_model.embeddings.patch_embedding.bias", 1, { 128 } },
-  { "vision_model.encoder.layers.0.self_attn.q_proj.weight", 2, { 128, 128 } },
-  { "vision_model.encoder.layers.0.mlp.fc1.weight", 2, { 300, 128 } },
-  { "vision_model.head.probe", 3, { 1, 1, 128 } },
-  { "text_model.embeddings.position_embedding.weight", 2, { 16, 128 } },
-  { "text_model.embeddings.token_embedding.weight", 2, { 100, 128 } },
-  { "text_model.encoder.layers.0.self_attn.q_proj.weight", 2, { 128, 128 } },
-  { "text_model.encoder.layers.0.mlp.fc1.weight", 2, { 256, 128 } },
-  { "text_model.head.weight", 2, { 128, 128 } },
-  { "text_model.head.bias", 1, { 128 } },
-  { "logit_scale", 1, { 1 } },
-  { "logit_bias", 1, { 1 } },
-  { 0 }
-};
+/* clang-format off */
+#define SIGLIP_HUGGINGFACE(tokens) { \
+  { "vision_model.embeddings.position_embedding.weight", 2, { 9, 128 } }, \
+  { "vision_model.embeddings.patch_embedding.weight", 4, { 128, 3, 8, 8 } }, \
+  { "vision_model.embeddings.patch_embedding.bias", 1, { 128 } }, \
+  { "vision_model.encoder.layers.0.self_attn.q_proj.weight", 2, { 128, 128 } }, \
+  { "vision_model.encoder.layers.0.mlp.fc1.weight", 2, { 300, 128 } }, \
+  { "vision_model.head.probe", 3, { 1, 1, 128 } }, \
+  { "text_model.embeddings.position_embedding.weight", 2, { 16, 128 } }, \
+  { "text_model.embeddings.token_embedding.weight", 2, { tokens, 128 } }, \
+  { "text_model.encoder.layers.0.self_attn.q_proj.weight", 2, { 128, 128 } }, \
+  { "text_model.encoder.layers.0.mlp.fc1.weight", 2, { 256, 128 } }, \
+  { "text_model.head.weight", 2, { 128, 128 } }, \
+  { "text_model.head.bias", 1, { 128 } }, \
+  { "logit_scale", 1, { 1 } }, \
+  { "logit_bias", 1, { 1 } }, \
+  { 0 } \
+}
+/* clang-format on */
+static const Shape siglip_huggingface[] = SIGLIP_HUGGINGFACE (100);
+static const Shape siglip2_huggingface[] = SIGLIP_HUGGINGFACE (256000);
 /* As OpenCLIP names them behind `custom_text`. */
 static const Shape vit_text_bias[] = {
   VIT,
@@ -202,7 +206,7 @@ static ClipWeights *
 make (const Shape *shapes, GError **error)
 {
   g_autoptr (GArray) tensors = g_array_new (FALSE, TRUE, sizeof (ClipTensor));
-  g_autofree guint8 *zeros = g_malloc0 (1 << 20);
+  g_autofree guint8 *zeros = g_malloc0 (1 << 26);
   for (; shapes->name; shapes++) {
     ClipTensor tensor = { .name = shapes->name,
                           .dtype = CLIP_DTYPE_F16,
@@ -213,7 +217,7 @@ make (const Shape *shapes, GError **error)
       tensor.shape[i] = shapes->shape[i];
       tensor.size *= shapes->shape[i];
     }
-    g_assert_cmpuint (tensor.size, <=, 1 << 20);
+    g_assert_cmpuint (tensor.size, <=, 1 << 26);
     g_array_append_val (tensors, tensor);
   }
   g_autofree char *path = temporary_path ("model.safetensors");
@@ -492,6 +496,36 @@ static const Case cases[] = {
     OPENCLIP,
     0,
     "act=gelu_tanh act=gelu rows=end mask=1" },
+  { "SigLIP 2 of Hugging Face, nothing beside it",
+    siglip2_huggingface,
+    "x",
+    { 0 },
+    { 0 },
+    0,
+    "act=gelu_tanh V=256000 act=gelu_tanh rows=last mask=0 bias=1 clean=4" },
+  { "SigLIP 2 of Hugging Face",
+    siglip2_huggingface,
+    "x",
+    { "{\"model_type\":\"siglip\",\"text_config\":{\"vocab_size\":256000},\"vision_config\":{}}" },
+    HUGGINGFACE,
+    0,
+    "V=256000 rows=last mask=0 clean=4" },
+  { "and written by us",
+    siglip2_huggingface,
+    "x",
+    { "{\"model_cfg\":{\"text_cfg\":{\"context_length\":16,\"tokenizer_kwargs\":{\"clean\":"
+      "\"lowercase\"}}}}" },
+    OPENCLIP,
+    0,
+    "clean=4" },
+  { "SigLIP 2 of OpenCLIP",
+    siglip2_huggingface,
+    "x",
+    { "{\"model_cfg\":{\"text_cfg\":{\"context_length\":16,\"tokenizer_kwargs\":{\"clean\":"
+      "\"canonicalize\"}}}}" },
+    OPENCLIP,
+    0,
+    "clean=3" },
   { "SigLIP of Hugging Face",
     siglip_huggingface,
     "x",

@@ -178,6 +178,7 @@ add_tokenizer (JsonBuilder *builder, const ClipTextConfig *text)
   static const char *const cleanings[] = {
     [CLIP_CLEAN_WHITESPACE] = "whitespace",
     [CLIP_CLEAN_LOWER] = "lower",
+    [CLIP_CLEAN_CASE] = "lowercase",
     [CLIP_CLEAN_CANONICAL] = "canonicalize",
   };
   if (!text->clean && !text->no_end_token)

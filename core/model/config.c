@@ -531,7 +531,7 @@ apply_sizes (ClipConfig *config, const ClipWeights *weights, const ClipSaid *sai
   text->pool = text->kind == CLIP_TEXT_CLIP ? MAX (said->n[CLIP_SAYS_TEXT_POOL], CLIP_TEXT_POOL_END)
                                             : CLIP_TEXT_POOL_END;
   /* Its own tokenizer does the rest. */
-  text->clean = said->n[CLIP_SAYS_CLEAN] == CLIP_CLEAN_CANONICAL ? CLIP_CLEAN_CANONICAL : 0;
+  text->clean = said->n[CLIP_SAYS_CLEAN] >= CLIP_CLEAN_CANONICAL ? said->n[CLIP_SAYS_CLEAN] : 0;
   text->no_end_token = said->n[CLIP_SAYS_NO_END_TOKEN] == 1;
   /* One beyond the vocabulary is a default that nobody adapted. */
   const int end = said->n[CLIP_SAYS_END_TOKEN];

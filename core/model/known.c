@@ -84,7 +84,10 @@ add_siglip (ClipSaid *said, const char *naming, const ClipConfig *config)
   if (config->text.kind != CLIP_TEXT_CLIP)
     return;
   said->n[CLIP_SAYS_NO_CAUSAL_MASK] = TRUE;
-  said->n[CLIP_SAYS_CLEAN] = CLIP_CLEAN_CANONICAL;
+  said->n[CLIP_SAYS_CLEAN] =
+      g_str_equal (naming, "huggingface") && config->text.vocab_size == CLIP_GEMMA_TOKENS
+          ? CLIP_CLEAN_CASE
+          : CLIP_CLEAN_CANONICAL;
   said->n[CLIP_SAYS_TEXT_POOL] = CLIP_TEXT_POOL_LAST;
   said->text_epsilon = 1e-6f;
   if (config->text.width == 1152)

@@ -129,10 +129,8 @@ static const Word bert_types[] = {
   { "bert", FALSE }, { "roberta", TRUE }, { "xlm-roberta", TRUE }, { "camembert", TRUE }, { 0 }
 };
 static const Word cleanings[] = {
-  { "lower", CLIP_CLEAN_LOWER },
-  { "whitespace", CLIP_CLEAN_WHITESPACE },
-  { "canonicalize", CLIP_CLEAN_CANONICAL },
-  { 0 },
+  { "lower", CLIP_CLEAN_LOWER },           { "lowercase", CLIP_CLEAN_CASE }, /* a word of ours */
+  { "whitespace", CLIP_CLEAN_WHITESPACE }, { "canonicalize", CLIP_CLEAN_CANONICAL }, { 0 },
 };
 static const Word filters[] = { { "bicubic", CLIP_FILTER_BICUBIC },
                                 { "bilinear", CLIP_FILTER_BILINEAR },
@@ -610,14 +608,20 @@ read_huggingface (ClipSaid *said, JsonObject *root, const char *what, GError **r
                   GError **error)
 {
   const char *type = "clip";
-  if (!clip_json_get_string (root, "model_type", &type, what, error))
+  JsonObject *text = NULL;
+  int tokens = 0;
+  if (!clip_json_get_string (root, "model_type", &type, what, error) ||
+      !clip_json_get_object (root, "text_config", &text, what, error) ||
+      !clip_json_get_int (text, "vocab_size", 0, G_MAXINT, &tokens, what, error))
     return FALSE;
   const gboolean siglip = g_str_equal (type, "siglip");
   said->n[CLIP_SAYS_IMAGE_ACTIVATION] = said->n[CLIP_SAYS_TEXT_ACTIVATION] =
       siglip ? CLIP_ACTIVATION_GELU_TANH : CLIP_ACTIVATION_QUICK_GELU;
   said->image_epsilon = said->text_epsilon = siglip ? 1e-6f : 1e-5f;
   said->n[CLIP_SAYS_MAP_HEAD] = said->n[CLIP_SAYS_NO_CAUSAL_MASK] = siglip;
-  said->n[CLIP_SAYS_CLEAN] = siglip ? CLIP_CLEAN_CANONICAL : CLIP_UNSAID;
+  said->n[CLIP_SAYS_CLEAN] = !siglip                       ? CLIP_UNSAID
+                             : tokens == CLIP_GEMMA_TOKENS ? CLIP_CLEAN_CASE
+                                                           : CLIP_CLEAN_CANONICAL;
   said->n[CLIP_SAYS_TEXT_POOL] = siglip ? CLIP_TEXT_POOL_LAST : CLIP_TEXT_POOL_END;
   said->n[CLIP_SAYS_END_TOKEN] = 49407;
   if (!read_numbers (said, root, huggingface_numbers, what, error))

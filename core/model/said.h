@@ -47,6 +47,9 @@ typedef enum {
   CLIP_SAYS_N,
 } ClipSays;
 
+/* Tokens of SigLIP 2, which are Gemma's. The first SigLIP, in one language or many, has others. */
+#define CLIP_GEMMA_TOKENS 256000
+
 #define CLIP_UNSAID -1
 
 typedef struct {

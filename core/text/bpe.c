@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Byte-pair encoding (Sennrich et al. 2016) over bytes, with merge ranks:
+ * Byte-pair encoding (Sennrich et al. 2016) over bytes or characters, with merge ranks:
  *
- *   symbols = one per byte of the word, the last one with the end-of-word suffix
+ *   symbols = one per byte of the word, the last one with the end-of-word suffix;
+ *             or one per character, and one per byte of a character that the vocabulary lacks
  *   repeat:   the adjacent pair of lowest rank, leftmost first, becomes one symbol
  *   until     no pair is in the table
  *
@@ -23,7 +24,8 @@ typedef struct {
 
 struct _ClipBpe {
   gint32 inner[256],
-      last[256]; /* byte → id inside a word and at its end; -1: not in the vocabulary */
+      last[256];          /* byte → id inside a word and at its end; -1: not in the vocabulary */
+  GHashTable *characters; /* gunichar → id; NULL: a word is bytes. With it, @inner is "<0x00>" … */
   gint32 unknown;
   gboolean fuse;
   Merge *merges; /* 2^bits slots, open addressing, at most half full */
@@ -79,11 +81,28 @@ add_merge (ClipBpe *bpe, GHashTable *vocabulary, const ClipBpeMerge *merge, gint
   return TRUE;
 }
 
+/* Fills the table of @bpe, which it takes. */
+static ClipBpe *
+add_merges (ClipBpe *bpe, GHashTable *vocabulary, const ClipBpeMerge *merges, guint n_merges,
+            const char *name, GError **error)
+{
+  g_autoptr (ClipBpe) self = bpe;
+  bpe->bits = g_bit_storage (n_merges) + 1;
+  bpe->merges = g_new (Merge, (gsize) 1 << bpe->bits);
+  for (gsize slot = 0; slot < (gsize) 1 << bpe->bits; slot++)
+    bpe->merges[slot].rank = -1;
+  for (guint i = 0; i < n_merges; i++) {
+    if (!add_merge (bpe, vocabulary, &merges[i], (gint32) i, name, error))
+      return NULL;
+  }
+  return g_steal_pointer (&self);
+}
+
 ClipBpe *
 clip_bpe_new (GHashTable *vocabulary, const ClipBpeMerge *merges, guint n_merges,
               const char *suffix, gint32 unknown, gboolean fuse, const char *name, GError **error)
 {
-  g_autoptr (ClipBpe) bpe = g_new0 (ClipBpe, 1);
+  ClipBpe *bpe = g_new0 (ClipBpe, 1);
   bpe->unknown = unknown;
   bpe->fuse = fuse;
   for (int byte = 0; byte < 256; byte++) {
@@ -93,20 +112,37 @@ clip_bpe_new (GHashTable *vocabulary, const ClipBpeMerge *merges, guint n_merges
     bpe->inner[byte] = lookup (vocabulary, symbol);
     bpe->last[byte] = lookup (vocabulary, last);
   }
-  bpe->bits = g_bit_storage (n_merges) + 1;
-  bpe->merges = g_new (Merge, (gsize) 1 << bpe->bits);
-  for (gsize slot = 0; slot < (gsize) 1 << bpe->bits; slot++)
-    bpe->merges[slot].rank = -1;
-  for (guint i = 0; i < n_merges; i++) {
-    if (!add_merge (bpe, vocabulary, &merges[i], (gint32) i, name, error))
-      return NULL;
+  return add_merges (bpe, vocabulary, merges, n_merges, name, error);
+}
+
+ClipBpe *
+clip_bpe_new_characters (GHashTable *vocabulary, const ClipBpeMerge *merges, guint n_merges,
+                         gint32 unknown, gboolean fuse, const char *name, GError **error)
+{
+  ClipBpe *bpe = g_new0 (ClipBpe, 1);
+  bpe->unknown = unknown;
+  bpe->fuse = fuse;
+  bpe->characters = g_hash_table_new (NULL, NULL);
+  for (int byte = 0; byte < 256; byte++) {
+    char symbol[7];
+    g_snprintf (symbol, sizeof symbol, "<0x%02X>", byte);
+    bpe->inner[byte] = lookup (vocabulary, symbol);
   }
-  return g_steal_pointer (&bpe);
+  GHashTableIter iter;
+  gpointer token, id;
+  g_hash_table_iter_init (&iter, vocabulary);
+  while (g_hash_table_iter_next (&iter, &token, &id)) {
+    const char *text = token;
+    if (*text && !*g_utf8_next_char (text))
+      g_hash_table_insert (bpe->characters, GUINT_TO_POINTER (g_utf8_get_char (text)), id);
+  }
+  return add_merges (bpe, vocabulary, merges, n_merges, name, error);
 }
 
 void
 clip_bpe_free (ClipBpe *bpe)
 {
+  g_clear_pointer (&bpe->characters, g_hash_table_unref);
   g_free (bpe->merges);
   g_free (bpe);
 }
@@ -181,22 +217,50 @@ merge_symbols (const ClipBpe *bpe, Symbol *symbols, Heap *heap)
   }
 }
 
+/* The @n-th symbol, where there is one: an unknown one may be left out, or be one with that before it. Returns: how many there are. */
+static gint32
+add_symbol (const ClipBpe *bpe, Symbol *symbols, gint32 n, gint32 id)
+{
+  const gboolean known = id >= 0;
+  if (!known && (bpe->unknown < 0 || (bpe->fuse && n > 0 && symbols[n - 1].id == bpe->unknown)))
+    return n;
+  symbols[n] = (Symbol){ .id = known ? id : bpe->unknown, .previous = n - 1, .next = n + 1 };
+  return n + 1;
+}
+
 /* Fills @symbols with the bytes of @word; returns how many. */
 static gint32
 split_bytes (const ClipBpe *bpe, Symbol *symbols, const char *word, gsize length)
 {
   gint32 n = 0;
   for (gsize i = 0; i < length; i++) {
-    guint8 byte = (guint8) word[i];
-    gint32 id = i + 1 < length ? bpe->inner[byte] : bpe->last[byte];
-    gboolean known = id >= 0;
-    if (!known && (bpe->unknown < 0 || (bpe->fuse && n > 0 && symbols[n - 1].id == bpe->unknown)))
-      continue;
-    symbols[n] = (Symbol){ .id = known ? id : bpe->unknown, .previous = n - 1, .next = n + 1 };
-    n++;
+    const guint8 byte = (guint8) word[i];
+    n = add_symbol (bpe, symbols, n, i + 1 < length ? bpe->inner[byte] : bpe->last[byte]);
   }
-  if (n > 0)
-    symbols[n - 1].next = -1;
+  return n;
+}
+
+/* The same with its characters. */
+static gint32
+split_characters (const ClipBpe *bpe, Symbol *symbols, const char *word, gsize length)
+{
+  gint32 n = 0;
+  for (const char *p = word, *next; p < word + length; p = next) {
+    gpointer id;
+    next = g_utf8_next_char (p);
+    if (g_hash_table_lookup_extended (bpe->characters, GUINT_TO_POINTER (g_utf8_get_char (p)), NULL,
+                                      &id)) {
+      n = add_symbol (bpe, symbols, n, GPOINTER_TO_INT (id));
+      continue;
+    }
+    gboolean whole = TRUE;
+    for (const char *byte = p; byte < next; byte++)
+      whole &= bpe->inner[(guint8) *byte] >= 0;
+    for (const char *byte = p; whole && byte < next; byte++)
+      n = add_symbol (bpe, symbols, n, bpe->inner[(guint8) *byte]);
+    if (!whole)
+      n = add_symbol (bpe, symbols, n, -1);
+  }
   return n;
 }
 
@@ -216,7 +280,9 @@ clip_bpe_encode (const ClipBpe *bpe, GArray *ids, const char *word, gsize length
     symbols = many_symbols = g_new (Symbol, length);
     heap.items = many_items = g_new (guint64, 3 * length);
   }
-  gint32 n = split_bytes (bpe, symbols, word, length);
+  gint32 n = (bpe->characters ? split_characters : split_bytes) (bpe, symbols, word, length);
+  if (n > 0)
+    symbols[n - 1].next = -1;
   for (gint32 i = 0; i + 1 < n; i++)
     push_pair (bpe, &heap, symbols, i);
   merge_symbols (bpe, symbols, &heap);

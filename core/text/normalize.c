@@ -523,6 +523,13 @@ clip_normalize_squeeze_mark (const char *text)
 }
 
 char *
+clip_normalize_mark (const char *text)
+{
+  g_auto (GStrv) parts = g_strsplit (text, " ", -1);
+  return g_strjoinv (CLIP_WORD_MARK, parts);
+}
+
+char *
 clip_normalize_canonical (const char *text)
 {
   g_autofree char *clean = clip_normalize_openai (text, FALSE);
@@ -545,6 +552,8 @@ clip_normalize_clean (const char *text, ClipClean how)
   case CLIP_CLEAN_WHITESPACE:
   case CLIP_CLEAN_LOWER:
     return clip_normalize_openai (text, how == CLIP_CLEAN_LOWER);
+  case CLIP_CLEAN_CASE:
+    return clip_normalize_lower (text, FALSE);
   case CLIP_CLEAN_CANONICAL:
     return clip_normalize_canonical (text);
   default:

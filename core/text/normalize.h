@@ -23,6 +23,7 @@ char *clip_normalize_strip_end (const char *text); /* only behind it */
 /* Two spaces and more become one, or one '▁'. */
 char *clip_normalize_squeeze (const char *text);
 char *clip_normalize_squeeze_mark (const char *text);
+char *clip_normalize_mark (const char *text); /* each space becomes '▁' */
 
 /* SigLIP's cleaning, as OpenCLIP's "canonicalize": OpenAI's but for the case, '_' becomes a space, ASCII's punctuation goes, lower
  * case, white space collapsed. */
@@ -34,6 +35,7 @@ typedef enum {
   CLIP_CLEAN_WHITESPACE, /* OpenAI's cleaning, but for the case */
   CLIP_CLEAN_LOWER,      /* OpenAI's cleaning */
   CLIP_CLEAN_CANONICAL,
+  CLIP_CLEAN_CASE, /* only lower case: SigLIP 2 in Hugging Face's form; "lowercase" */
 } ClipClean;
 char *clip_normalize_clean (const char *text, ClipClean how);
 

@@ -2,7 +2,7 @@
 /*
  * tokenizer.json of Hugging Face's tokenizers → a tokenizer. What is read:
  *
- *   model           BPE over bytes (pre_tokenizer ByteLevel), WordPiece, Unigram (Metaspace, with WhitespaceSplit or without):
+ *   model           BPE over bytes (pre_tokenizer ByteLevel) or characters (byte_fallback, spaces replaced by '▁'), WordPiece, Unigram (Metaspace, with WhitespaceSplit or without):
  *                   tokenizer-model.c
  *   normalizer      NFC NFD NFKC NFKD Lowercase StripAccents Strip BertNormalizer, Precompiled, Replace of several spaces by one,
  *                   and sequences of them
@@ -110,15 +110,22 @@ static gboolean
 add_replace (ClipTokenizer *tokenizer, JsonObject *object, const char *name, GError **error)
 {
   JsonObject *pattern = NULL;
-  const char *regex = "", *content = "";
+  const char *regex = "", *string = "", *content = "";
   if (!clip_json_get_object (object, "pattern", &pattern, name, error) ||
       !clip_json_get_string (pattern, "Regex", &regex, name, error) ||
+      !clip_json_get_string (pattern, "String", &string, name, error) ||
       !clip_json_get_string (object, "content", &content, name, error))
     return FALSE;
   const gboolean mark = g_str_equal (content, CLIP_WORD_MARK);
+  if (tokenizer->characters && mark && g_str_equal (string, " ")) {
+    clip_tokenizer_add_normalizer (tokenizer, clip_normalize_mark);
+    tokenizer->marked = TRUE;
+    return TRUE;
+  }
   if (!g_str_equal (regex, " {2,}") || !(mark || g_str_equal (content, " ")))
     return clip_fail (error, CLIP_ERROR_UNSUPPORTED,
-                      "%s: normalizer \"Replace\" is supported only of \" {2,}\" by one space",
+                      "%s: normalizer \"Replace\" is supported only of \" {2,}\" by one space, and "
+                      "for BPE with byte_fallback of \" \" by \"" CLIP_WORD_MARK "\"",
                       name);
   clip_tokenizer_add_normalizer (tokenizer,
                                  mark ? clip_normalize_squeeze_mark : clip_normalize_squeeze);
@@ -202,7 +209,17 @@ read_pre_tokenizer (ClipTokenizer *tokenizer, JsonObject *object, const char *na
     tokenizer->split_spaces = TRUE;
     return TRUE;
   }
-  if (tokenizer->bpe && g_str_equal (type, "ByteLevel")) {
+  /* at spaces, of which none is left */
+  if (tokenizer->marked && g_str_equal (type, "Split")) {
+    JsonObject *pattern = NULL;
+    const char *string = "";
+    if (!clip_json_get_object (object, "pattern", &pattern, name, error) ||
+        !clip_json_get_string (pattern, "String", &string, name, error))
+      return FALSE;
+    if (g_str_equal (string, " "))
+      return TRUE;
+  }
+  if (tokenizer->bpe && !tokenizer->characters && g_str_equal (type, "ByteLevel")) {
     if (!clip_json_get_boolean (object, "add_prefix_space", &tokenizer->prefix_space, name,
                                 error) ||
         !clip_json_get_boolean (object, "use_regex", &use_regex, name, error))
@@ -357,7 +374,12 @@ read_tokenizer (ClipTokenizer *tokenizer, JsonObject *root, ClipJsonReader lists
       !clip_json_get_array (root, "added_tokens", &added, name, error) ||
       !read_added_tokens (tokenizer, added, name, error))
     return FALSE;
-  if (tokenizer->bpe ? !tokenizer->byte_level : !pre_tokenizer)
+  if (tokenizer->characters && !tokenizer->marked)
+    return clip_fail (error, CLIP_ERROR_UNSUPPORTED,
+                      "%s: BPE with byte_fallback: expected the normalizer Replace of \" \" by "
+                      "\"" CLIP_WORD_MARK "\"",
+                      name);
+  if (!tokenizer->characters && (tokenizer->bpe ? !tokenizer->byte_level : !pre_tokenizer))
     return clip_fail (error, CLIP_ERROR_UNSUPPORTED, "%s: expected the pre_tokenizer %s", name,
                       tokenizer->bpe       ? "ByteLevel"
                       : tokenizer->unigram ? "Metaspace"

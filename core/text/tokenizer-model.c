@@ -3,7 +3,8 @@
  * The model of a tokenizer.json: its vocabulary, and how words are cut by it. The two lists that make up nearly all of a file are
  * read from its text as they stand, without a tree.
  *
- *   BPE         vocab { symbol: id }, merges [ "left right" | [left, right] … ], in the byte alphabet
+ *   BPE         vocab { symbol: id }, merges [ "left right" | [left, right] … ], in the byte alphabet; with byte_fallback of
+ *               characters
  *   WordPiece   vocab { piece: id }
  *   Unigram     vocab [ [piece, score] … ], whose ids are their places
  */
@@ -105,10 +106,9 @@ read_bpe (ClipTokenizer *tokenizer, JsonObject *model, ClipJsonReader *list, GHa
       !clip_json_get_boolean (model, "byte_fallback", &byte_fallback, name, error) ||
       !clip_json_get_boolean (model, "ignore_merges", &ignore_merges, name, error))
     return FALSE;
-  if (*prefix || byte_fallback || ignore_merges || (*suffix && !g_str_equal (suffix, "</w>")))
+  if (*prefix || ignore_merges || (*suffix && (byte_fallback || !g_str_equal (suffix, "</w>"))))
     return clip_fail (error, CLIP_ERROR_UNSUPPORTED, "%s: BPE with %s is not supported", name,
                       *prefix         ? "continuing_subword_prefix"
-                      : byte_fallback ? "byte_fallback"
                       : ignore_merges ? "ignore_merges"
                                       : "such an end_of_word_suffix");
 
@@ -116,10 +116,14 @@ read_bpe (ClipTokenizer *tokenizer, JsonObject *model, ClipJsonReader *list, GHa
   g_autoptr (GArray) merges = read_merges (list, strings, name, error);
   if (!merges)
     return FALSE;
+  const ClipBpeMerge *table = (const ClipBpeMerge *) (void *) merges->data;
+  const gint32 id = clip_vocabulary_find (vocabulary, unknown);
   tokenizer->openai = *suffix != '\0';
+  tokenizer->characters = byte_fallback;
   tokenizer->bpe =
-      clip_bpe_new (vocabulary, (const ClipBpeMerge *) (void *) merges->data, merges->len, suffix,
-                    clip_vocabulary_find (vocabulary, unknown), fuse, name, error);
+      byte_fallback
+          ? clip_bpe_new_characters (vocabulary, table, merges->len, id, fuse, name, error)
+          : clip_bpe_new (vocabulary, table, merges->len, suffix, id, fuse, name, error);
   return tokenizer->bpe != NULL;
 }
 

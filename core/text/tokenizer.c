@@ -5,7 +5,7 @@
  *   [start] + ids of the words of the normalised text + [end]
  *
  * What a word is: OpenAI's pattern for CLIP, GPT-2's for other byte-level encodings, white space and punctuation for
- * WordPiece; for a unigram model a '▁', which stands for a space, and what follows it. Added tokens ("<|endoftext|>", "[SEP]") in a text are single tokens.
+ * WordPiece; for a unigram model a '▁', which stands for a space, and what follows it; all of it for a byte-pair encoding of characters. Added tokens ("<|endoftext|>", "[SEP]") in a text are single tokens.
  */
 #include "core/text/tokenizer.h"
 #include "core/base/error.h"
@@ -252,6 +252,10 @@ encode_plain (const ClipTokenizer *tokenizer, GArray *ids, const char *text)
   }
   if (tokenizer->unigram) {
     (tokenizer->whole ? encode_whole : encode_unigram) (tokenizer, ids, normal);
+    return;
+  }
+  if (tokenizer->characters) {
+    clip_bpe_encode (tokenizer->bpe, ids, normal, strlen (normal));
     return;
   }
   for (const char *p = normal; *p;) {

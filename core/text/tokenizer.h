@@ -37,6 +37,8 @@ struct _ClipTokenizer {
   guint8 added_starts[256]; /* 1: one of them begins with this byte */
   ClipWords words;          /* byte-pair encoding: what a word is */
   gboolean byte_level;      /* the file said so (tokenizer.json) */
+  gboolean characters;      /* byte-pair encoding of characters: a text is one word */
+  gboolean marked;          /* a normalizer makes each space a '▁' */
   gboolean
       prefix_space; /* a space, with a unigram model a '▁', in front of a text that begins with none */
   gboolean
