@@ -28,6 +28,9 @@ test_names (void)
       "laion/CLIP-ViT-B-32-laion2B-s34B-b79K" },
     { "ViT-B-32:laion2b_s34b_b79k", "laion/CLIP-ViT-B-32-laion2B-s34B-b79K",
       "laion/CLIP-ViT-B-32-laion2B-s34B-b79K" },
+    { "ViT-B-16-SigLIP2:webli", "timm/ViT-B-16-SigLIP2", "timm/ViT-B-16-SigLIP2" },
+    { "ViT-SO400M-14-SigLIP-384:webli", "timm/ViT-SO400M-14-SigLIP-384",
+      "timm/ViT-SO400M-14-SigLIP-384" },
     { "RN50:cc12m", "RN50:cc12m", "rn50-quickgelu-cc12m-f000538c.pt" },
     { "ViT-B/64" },
     { "" },
@@ -91,8 +94,8 @@ test_activation (void)
       is_quick |= g_str_equal (entry->family, quick[j]) && !strstr (entry->path, "altogether");
     is_quick |= g_str_equal (entry->family, "dfn") && !strstr (entry->path, "39B");
     is_quick |= strstr (entry->path, "quickgelu") || strstr (entry->path, "B-32-roberta");
-    if (g_str_equal (entry->family, "tinyclip"))
-      continue; /* their config.json does */
+    if (g_str_equal (entry->family, "tinyclip") || g_str_equal (entry->family, "siglip"))
+      continue; /* their configuration does */
     const int expected = is_quick ? CLIP_ACTIVATION_QUICK_GELU : CLIP_ACTIVATION_GELU;
     if (said.n[CLIP_SAYS_IMAGE_ACTIVATION] != expected)
       g_error ("%s: activation %d, expected %d", path, said.n[CLIP_SAYS_IMAGE_ACTIVATION],
