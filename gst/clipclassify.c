@@ -172,6 +172,29 @@ attach (GstClipClassify *self, GstBuffer *buffer, gboolean held, gboolean embedd
 }
 
 static void
+attach_regions (GstClipClassify *self, const Snapshot *snapshot)
+{
+  const ClipObserver *observer = &self->observer;
+  if (observer->regions.n == 0 || !snapshot->classifier)
+    return;
+  g_autofree char *name = gst_object_get_name (GST_OBJECT (self));
+  clip_regions_attach (&observer->regions, snapshot->classifier, &snapshot->reporting, name,
+                       clip_model_get_info (observer->inference.model));
+}
+
+/* Until the next start: the element says so once. */
+static void
+refuse_regions (GstClipClassify *self)
+{
+  self->observer.subject = CLIP_SUBJECT_FRAME;
+  GST_ELEMENT_WARNING (
+      self, LIBRARY, SETTINGS,
+      ("regions: detections are classified inline only: set mode=inline. The whole "
+       "frame is classified."),
+      (NULL));
+}
+
+static void
 announce (GstClipClassify *self, gboolean live)
 {
   GstMessage *message =
@@ -205,6 +228,8 @@ gst_clip_classify_transform_ip (GstBaseTransform *base, GstBuffer *buffer)
   const ClipTimes times = clip_times_of (buffer, &base->segment);
 
   clip_observer_set_live (observer, live);
+  if (live && observer->subject != CLIP_SUBJECT_FRAME)
+    refuse_regions (self);
   if (is_new_scene (self, buffer, &times, live || snapshot.live))
     clip_observer_forget (observer);
   if (GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_GAP))
@@ -213,6 +238,7 @@ gst_clip_classify_transform_ip (GstBaseTransform *base, GstBuffer *buffer)
                            is_late (&snapshot, &times)))
     return refuse (self, buffer);
   account (self, &observation, live);
+  attach_regions (self, &snapshot);
   if (!clip_observer_knows (observer, times.running_time, snapshot.max_age))
     return GST_FLOW_OK;
   clip_result_score (&observer->result, snapshot.classifier, &snapshot.reporting);
@@ -400,9 +426,11 @@ prepare (GstClipClassify *self, ClipModel *model, GError **error)
   g_autoptr (ClipClassifier) classifier = NULL;
   GST_OBJECT_LOCK (self);
   const guint threads = self->settings.threads;
+  const ClipSubject subject = self->settings.regions;
   self->mode = self->settings.mode;
   GST_OBJECT_UNLOCK (self);
   clip_observer_init (&self->observer, model, threads);
+  self->observer.subject = subject;
   clip_message_post_warnings (GST_ELEMENT (self), info->source, info->warnings);
   if (!encode_labels (self, &classifier, error))
     return FALSE;
@@ -516,6 +544,7 @@ gst_clip_classify_class_init (GstClipClassifyClass *class)
   clip_settings_install (object_class);
   clip_stats_install (object_class, PROP_STATS);
   gst_type_mark_as_plugin_api (GST_TYPE_CLIP_MODE, 0);
+  gst_type_mark_as_plugin_api (GST_TYPE_CLIP_REGIONS, 0);
   gst_type_mark_as_plugin_api (GST_TYPE_CLIP_SCORING, 0);
   gst_type_mark_as_plugin_api (GST_TYPE_CLIP_PRECISION, 0);
   gst_type_mark_as_plugin_api (GST_TYPE_CLIP_YUV_ORDER, 0);

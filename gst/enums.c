@@ -33,6 +33,11 @@ DEFINE_ENUM (gst_clip_mode_get_type, "GstClipMode",
              { CLIP_MODE_INLINE, "Frames wait until they are classified", "inline" },
              { CLIP_MODE_LIVE, "Frames never wait; results ride on later ones", "live" })
 
+DEFINE_ENUM (gst_clip_regions_get_type, "GstClipRegions",
+             { CLIP_SUBJECT_FRAME, "The whole frame", "frame" },
+             { CLIP_SUBJECT_DETECTIONS, "Each detection from upstream", "detections" },
+             { CLIP_SUBJECT_BOTH, "The frame and each detection", "both" })
+
 DEFINE_ENUM (gst_clip_position_get_type, "GstClipPosition",
              { CLIP_POSITION_TOP_LEFT, "Top left", "top-left" },
              { CLIP_POSITION_TOP_RIGHT, "Top right", "top-right" },

@@ -44,12 +44,12 @@ gboolean
 clip_inference_set_format (ClipInference *inference, const GstVideoInfo *format, ClipYuvOrder order,
                            GError **error)
 {
-  ClipFrameInfo frame = clip_frame_info (format);
-  frame.yuv_order = order;
+  inference->frame = clip_frame_info (format);
+  inference->frame.yuv_order = order;
   g_clear_pointer (&inference->preprocess, clip_preprocess_free);
   inference->format = *format;
-  inference->preprocess =
-      clip_preprocess_new (&clip_model_get_info (inference->model)->preprocess, &frame, error);
+  inference->preprocess = clip_preprocess_new (&clip_model_get_info (inference->model)->preprocess,
+                                               &inference->frame, error);
   return inference->preprocess != NULL;
 }
 
@@ -62,10 +62,10 @@ thread_cpu_time (void)
 }
 
 GstClockTime
-clip_inference_encode (ClipSession *session, float *feature, const float *pixels)
+clip_inference_encode (ClipSession *session, float *features, const float *pixels, int batch)
 {
   const GstClockTime start = thread_cpu_time ();
-  clip_encode_image (session, feature, pixels, 1);
+  clip_encode_image (session, features, pixels, batch);
   /* The session's other threads are as busy as this one. */
   return (thread_cpu_time () - start) * clip_session_get_threads (session);
 }
@@ -81,7 +81,7 @@ clip_inference_run (ClipInference *inference, float *feature, GstClockTime *cost
 {
   if (!clip_inference_read (inference, inference->pixels, buffer))
     return FALSE;
-  *cost = clip_inference_encode (inference->session, feature, inference->pixels);
+  *cost = clip_inference_encode (inference->session, feature, inference->pixels, 1);
   return TRUE;
 }
 

@@ -11,7 +11,8 @@ typedef struct {
   ClipSession *session;       /* NULL while asleep */
   ClipPreprocess *preprocess; /* NULL before the first caps */
   GstVideoInfo format;
-  float *pixels; /* [3, R, R] */
+  ClipFrameInfo frame; /* the same, for the core */
+  float *pixels;       /* [3, R, R] */
 } ClipInference;
 
 void clip_inference_init (ClipInference *inference, ClipModel *model, int threads);
@@ -35,5 +36,6 @@ gboolean clip_inference_read (ClipInference *inference, float *pixels, GstBuffer
 /* Runs once over a grey picture: reads the weights into memory. Returns how long that took. */
 GstClockTime clip_inference_warm_up (ClipInference *inference, float *feature);
 
-/* feature [E] = clip_encode_image (pixels [3, R, R]). Returns the processor time that it took. */
-GstClockTime clip_inference_encode (ClipSession *session, float *feature, const float *pixels);
+/* features [B, E] = clip_encode_image (pixels [B, 3, R, R]). Returns the processor time that it took. */
+GstClockTime clip_inference_encode (ClipSession *session, float *features, const float *pixels,
+                                    int batch);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * inline: frame → pixels [3, R, R] → feature [E] → result, of this frame
+ *         its regions → pixels [n, 3, R, R] → features [n, E], likewise
  * live:   frame → pixels [3, R, R] → stream … feature [E] → result, at a later frame
  *
  * Live, too, pixels are made here: it takes about a millisecond, and a reference to the buffer would
@@ -22,6 +23,7 @@ clip_observer_clear (ClipObserver *observer)
   g_clear_pointer (&observer->stream, clip_stream_free);
   clip_inference_clear (&observer->inference);
   clip_result_clear (&observer->result);
+  clip_regions_clear (&observer->regions);
 }
 
 GstClockTime
@@ -84,15 +86,40 @@ learn (ClipObserver *observer, const ClipTimes *times, const ClipRules *rules, G
 }
 
 static gboolean
-classify (ClipObserver *observer, ClipObservation *observation, GstBuffer *buffer,
-          const ClipTimes *times, const ClipRules *rules)
+classify_frame (ClipObserver *observer, GstBuffer *buffer, const ClipTimes *times,
+                const ClipRules *rules)
 {
-  const GstClockTime start = gst_util_get_timestamp ();
   GstClockTime cost;
   if (!clip_inference_run (&observer->inference, observer->result.feature, &cost, buffer))
     return FALSE;
   learn (observer, times, rules, cost);
-  observation->n_classified = 1;
+  return TRUE;
+}
+
+static gboolean
+classify_regions (ClipObserver *observer, GstBuffer *buffer, const ClipRules *rules)
+{
+  GstClockTime cost;
+  clip_regions_find (&observer->regions, buffer, &observer->inference.format);
+  if (!clip_regions_classify (&observer->regions, &observer->inference, &cost, buffer))
+    return FALSE;
+  clip_choice_pay (&observer->choice, rules, cost);
+  return TRUE;
+}
+
+static gboolean
+classify (ClipObserver *observer, ClipObservation *observation, GstBuffer *buffer,
+          const ClipTimes *times, const ClipRules *rules)
+{
+  const GstClockTime start = gst_util_get_timestamp ();
+  const gboolean whole = observer->subject != CLIP_SUBJECT_DETECTIONS;
+  if (whole && !classify_frame (observer, buffer, times, rules))
+    return FALSE;
+  if (observer->subject != CLIP_SUBJECT_FRAME && !classify_regions (observer, buffer, rules))
+    return FALSE;
+  observation->n_regions = observer->regions.n;
+  observation->n_regions_skipped = observer->regions.n_skipped;
+  observation->n_classified = whole || observation->n_regions > 0;
   observation->took = observation->waited = gst_util_get_timestamp () - start;
   return TRUE;
 }
@@ -134,6 +161,7 @@ clip_observer_look (ClipObserver *observer, ClipObservation *observation, GstBuf
     .format = &observer->inference.format,
   };
   *observation = (ClipObservation){ 0 };
+  observer->regions.n = observer->regions.n_skipped = 0;
   if (observer->stream)
     receive (observer, observation, rules);
   observation->verdict = clip_choice_make (&observer->choice, rules, &candidate);

@@ -3,6 +3,7 @@
 #pragma once
 #include "gst/choice.h"
 #include "gst/inference.h"
+#include "gst/regions.h"
 #include "gst/result.h"
 #include "gst/service.h"
 
@@ -11,8 +12,10 @@ typedef struct {
   ClipInference inference;
   ClipStream *stream; /* NULL: frames are classified inline */
   ClipChoice choice;
-  ClipResult result; /* the newest */
-  guint n_dropped;   /* since the last observation */
+  ClipResult result;   /* the newest */
+  ClipSubject subject; /* inline */
+  ClipRegions regions; /* of the frame, where it was classified inline */
+  guint n_dropped;     /* since the last observation */
 } ClipObserver;
 
 /* What became of a frame. */
@@ -21,7 +24,9 @@ typedef struct {
   GstClockTime waited; /* how long a chosen one did */
   guint n_classified;  /* frames, since the last observation */
   GstClockTime took;   /* to classify the newest of these */
-  guint n_dropped;     /* frames that were chosen before, and will not be classified */
+  guint n_regions;     /* that were classified, of this frame */
+  guint n_regions_skipped;
+  guint n_dropped; /* frames that were chosen before, and will not be classified */
 } ClipObservation;
 
 void clip_observer_init (ClipObserver *observer, ClipModel *model, int threads);

@@ -69,7 +69,7 @@ run_stream (ClipService *service, ClipStream *stream, ClipSession *session, floa
   g_mutex_unlock (&service->lock);
 
   const GstClockTime start = gst_util_get_timestamp ();
-  const GstClockTime cost = clip_inference_encode (session, *feature, pixels);
+  const GstClockTime cost = clip_inference_encode (session, *feature, pixels, 1);
   const GstClockTime took = gst_util_get_timestamp () - start;
 
   g_mutex_lock (&service->lock);

@@ -36,10 +36,12 @@ static const gsize offsets[CLIP_N_SETTINGS] = {
   [CLIP_SETTING_HYSTERESIS] = offsetof (ClipSettings, reporting.steadiness.hysteresis),
   [CLIP_SETTING_MIN_ON] = offsetof (ClipSettings, reporting.steadiness.min_on),
   [CLIP_SETTING_MIN_OFF] = offsetof (ClipSettings, reporting.steadiness.min_off),
+  [CLIP_SETTING_REGIONS] = offsetof (ClipSettings, regions),
 };
 
 G_STATIC_ASSERT (sizeof (ClipScoring) == sizeof (int) && sizeof (ClipPrecision) == sizeof (int) &&
-                 sizeof (ClipYuvOrder) == sizeof (int) && sizeof (ClipMode) == sizeof (int));
+                 sizeof (ClipYuvOrder) == sizeof (int) && sizeof (ClipMode) == sizeof (int) &&
+                 sizeof (ClipSubject) == sizeof (int));
 
 gboolean
 clip_setting_is_of_labels (guint id)
@@ -424,5 +426,18 @@ clip_settings_install (GObjectClass *class)
                            "Carry a result on to frames of at most so many nanoseconds later (0 = "
                            "until there is another)",
                            0, G_MAXINT64, 0, playing | GST_PARAM_CONTROLLABLE));
+  /**
+   * GstClipClassify:regions:
+   *
+   * Detections are the #GstVideoRegionOfInterestMeta that elements upstream attached to a frame. Each
+   * is cropped and classified, and its labels are attached to it as a param "classification". Inline
+   * only: in live mode it is refused with a warning message, and the frame is classified.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property (
+      class, CLIP_SETTING_REGIONS,
+      g_param_spec_enum ("regions", "Regions", "What of a frame is classified",
+                         GST_TYPE_CLIP_REGIONS, CLIP_SUBJECT_FRAME, ready));
   install_steadiness (class, playing | GST_PARAM_CONTROLLABLE);
 }

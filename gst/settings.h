@@ -3,6 +3,7 @@
 #pragma once
 #include "gst/choice.h"
 #include "gst/labeller.h"
+#include "gst/regions.h"
 #include "gst/result.h"
 
 enum {
@@ -32,6 +33,7 @@ enum {
   CLIP_SETTING_HYSTERESIS,
   CLIP_SETTING_MIN_ON,
   CLIP_SETTING_MIN_OFF,
+  CLIP_SETTING_REGIONS,
   CLIP_N_SETTINGS, /* further properties are numbered from here on */
 };
 
@@ -47,6 +49,7 @@ typedef struct {
   guint threads;
   ClipPrecision precision;
   ClipMode mode;
+  ClipSubject regions;
   ClipYuvOrder yuv_order; /* with each caps */
 
   ClipLabelSpec spec; /* a change of it needs new label embeddings */

@@ -24,6 +24,8 @@ clip_stats_add (ClipStats *stats, const ClipObservation *observation, gboolean l
     stats->verdicts[observation->verdict]++;
   stats->verdicts[CLIP_VERDICT_CLASSIFY] += observation->n_classified;
   stats->dropped += observation->n_dropped;
+  stats->regions += observation->n_regions;
+  stats->regions_skipped += observation->n_regions_skipped;
   if (observation->n_classified > 0)
     clip_latency_add (&stats->classifying, observation->took);
   if (live && chosen)
@@ -41,7 +43,8 @@ clip_stats_install (GObjectClass *class, guint first)
    * #guint64 fields: "frames" seen, of which "inferences" were classified; how many each rule
    * spared: "held" by the interval, "paced" by max-rate, "skipped" because they were late,
    * "budgeted" by cpu-budget, "unchanged" by change-threshold; "dropped" were chosen in live mode,
-   * but replaced by a newer one or flushed; "last-latency", "mean-latency" and "p99-latency" (of
+   * but replaced by a newer one or flushed; "regions" (detections) that were classified, and
+   * "regions-skipped", which have no pixel in the frame or were too many; "last-latency", "mean-latency" and "p99-latency" (of
    * the last 256) of an inference in nanoseconds.
    *
    * Since: 0.1
@@ -72,7 +75,8 @@ clip_stats_describe (const ClipStats *stats)
       "clipclassify-stats", "frames", G_TYPE_UINT64, stats->frames, "dropped", G_TYPE_UINT64,
       stats->dropped, "last-latency", G_TYPE_UINT64, clip_latency_last (latency), "mean-latency",
       G_TYPE_UINT64, clip_latency_mean (latency), "p99-latency", G_TYPE_UINT64,
-      clip_latency_p99 (latency), NULL);
+      clip_latency_p99 (latency), "regions", G_TYPE_UINT64, stats->regions, "regions-skipped",
+      G_TYPE_UINT64, stats->regions_skipped, NULL);
   for (int verdict = 0; verdict < CLIP_N_VERDICTS; verdict++)
     gst_structure_set (structure, clip_verdict_names[verdict], G_TYPE_UINT64,
                        stats->verdicts[verdict], NULL);

@@ -7,6 +7,7 @@
 typedef struct {
   guint64 frames;                    /* all but gaps */
   guint64 verdicts[CLIP_N_VERDICTS]; /* of these; the first is how many were classified */
+  guint64 regions, regions_skipped;  /* detections of classified frames */
   guint64 dropped;                   /* chosen, but a newer one or a flush came first */
   ClipLatency classifying;           /* what that took */
   ClipLatency handing_over;          /* to the worker, in live mode */
