@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * GstClipMeta → labels, scores rounded to a percent: what changes less is not seen, and need not be
- * drawn again. GstVideoRegionOfInterestMeta → boxes, cut at the frame's edges.
+ * drawn again. GstVideoRegionOfInterestMeta → boxes, cut at the frame's edges, with the label that
+ * clipclassify attached to it, else its type.
  */
 #include "gst/scene.h"
 
 #include "gst/clipmeta.h"
+#include "gst/regions.h"
 
 #include <math.h>
 
@@ -37,17 +39,35 @@ add_labels (ClipScene *scene, const ClipMeta *meta, guint max)
   }
 }
 
+/* Returns: (transfer full): "label 87 %" */
+static char *
+name_box (const GstVideoRegionOfInterestMeta *region, const char *element)
+{
+  for (GList *item = region->params; item; item = item->next) {
+    const GstStructure *param = item->data;
+    const char *label = gst_structure_get_string (param, "label");
+    double score;
+    if (label && gst_structure_has_name (param, CLIP_REGIONS_PARAM) &&
+        gst_structure_get_double (param, "confidence", &score) && isfinite (score) &&
+        (!element || g_strcmp0 (gst_structure_get_string (param, "element"), element) == 0)) {
+      g_autofree char *valid = g_utf8_make_valid (label, -1);
+      return g_strdup_printf ("%s %d %%", valid, to_percent ((float) score));
+    }
+  }
+  const char *type = g_quark_to_string (region->roi_type);
+  return g_utf8_make_valid (type ? type : "", -1);
+}
+
 static void
-add_box (ClipScene *scene, const GstVideoRegionOfInterestMeta *region, int width, int height)
+add_box (ClipScene *scene, const GstVideoRegionOfInterestMeta *region, const char *element,
+         int width, int height)
 {
   const gint64 right = MIN ((gint64) region->x + region->w, width);
   const gint64 bottom = MIN ((gint64) region->y + region->h, height);
   if (right <= region->x || bottom <= region->y)
     return; /* empty, or outside */
-  const char *name = g_quark_to_string (region->roi_type);
-  const ClipSceneBox box = { g_utf8_make_valid (name ? name : "", -1), (int) region->x,
-                             (int) region->y, (int) (right - region->x),
-                             (int) (bottom - region->y) };
+  const ClipSceneBox box = { name_box (region, element), (int) region->x, (int) region->y,
+                             (int) (right - region->x), (int) (bottom - region->y) };
   g_array_append_val (scene->boxes, box);
 }
 
@@ -72,7 +92,7 @@ clip_scene_read (GstBuffer *buffer, const ClipSceneOptions *options, int width, 
   while (options->boxes && scene->boxes->len < CLIP_SCENE_MAX_BOXES &&
          (region = gst_buffer_iterate_meta_filtered (buffer, &state,
                                                      GST_VIDEO_REGION_OF_INTEREST_META_API_TYPE)))
-    add_box (scene, (const GstVideoRegionOfInterestMeta *) region, width, height);
+    add_box (scene, (const GstVideoRegionOfInterestMeta *) region, options->element, width, height);
   return scene;
 }
 

@@ -4,6 +4,7 @@
 #include "tests/element-harness.h"
 
 #include <gst/app/gstappsink.h>
+#include <math.h>
 
 #define WIDTH 320
 #define HEIGHT 240
@@ -541,6 +542,37 @@ test_boxes (void)
   gst_harness_teardown (harness);
 }
 
+/* A box without a type has a fifth rectangle, its text, where clipclassify found a label for it. */
+static void
+test_classified_boxes (void)
+{
+  static const struct {
+    const char *properties, *param, *element;
+    double confidence;
+    int rectangles;
+  } cases[] = {
+    { NULL, "classification", "first", 0.5, 5 },
+    { "element=first", "classification", "first", 0.5, 5 },
+    { "element=second", "classification", "first", 0.5, 4 },
+    { NULL, "detection", "first", 0.5, 4 },
+    { NULL, "classification", "first", NAN, 4 },
+  };
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    GstHarness *harness = composing_new (cases[i].properties);
+    GstBuffer *frame = plain_frame (0, WIDTH * HEIGHT * 3 / 2, 7);
+    gst_video_region_of_interest_meta_add_param (
+        gst_buffer_add_video_region_of_interest_meta (frame, "", 10, 100, 100, 100),
+        gst_structure_new (cases[i].param, "label", G_TYPE_STRING, "a dog/כלב/狗", "confidence",
+                           G_TYPE_DOUBLE, cases[i].confidence, "element", G_TYPE_STRING,
+                           cases[i].element, NULL));
+    g_autoptr (GstBuffer) out = process (harness, frame);
+    const int n = (int) gst_video_overlay_composition_n_rectangles (composition_of (out));
+    if (n != cases[i].rectangles)
+      g_error ("case %u: %d rectangles, expected %d", i, n, cases[i].rectangles);
+    gst_harness_teardown (harness);
+  }
+}
+
 static void
 test_thousands (void)
 {
@@ -661,6 +693,7 @@ add_tests (void)
   g_test_add_func ("/clipoverlay/negotiation", test_negotiation);
   g_test_add_func ("/clipoverlay/others", test_others);
   g_test_add_func ("/clipoverlay/boxes", test_boxes);
+  g_test_add_func ("/clipoverlay/classified-boxes", test_classified_boxes);
   g_test_add_func ("/clipoverlay/thousands", test_thousands);
   g_test_add_func ("/clipoverlay/sizes", test_sizes);
   g_test_add_func ("/clipoverlay/unusable-frame", test_unusable_frame);
