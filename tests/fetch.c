@@ -14,7 +14,7 @@
 #define FILE_LENGTH 300000
 
 static GSubprocess *server;
-static int ports[2];
+static int ports[3]; /* the last one with TLS; 0: there is no openssl to make a certificate with */
 static char *served; /* the folder it serves */
 static char *digest; /* of the file "m.bin" in it */
 
@@ -33,7 +33,7 @@ start_server (void)
   g_autofree char *line = g_data_input_stream_read_line (out, NULL, NULL, &error);
   g_assert_no_error (error);
   g_assert_nonnull (line);
-  g_assert_cmpint (sscanf (line, "%d %d", &ports[0], &ports[1]), ==, 2);
+  g_assert_cmpint (sscanf (line, "%d %d %d", &ports[0], &ports[1], &ports[2]), >=, 2);
 }
 
 static void
@@ -56,6 +56,28 @@ requests (void)
   char *fresh = g_strdup (log && seen < length ? log + seen : "");
   seen = length;
   return fresh;
+}
+
+/* A certificate and its key, which nobody but a test trusts. */
+static void
+make_certificate (void)
+{
+  g_autofree char *path = g_build_filename (served, "cert.pem", NULL);
+  const char *const arguments[] = { "openssl",  "req",
+                                    "-x509",    "-newkey",
+                                    "rsa:2048", "-nodes",
+                                    "-days",    "2",
+                                    "-subj",    "/CN=localhost",
+                                    "-addext",  "subjectAltName=DNS:localhost",
+                                    "-keyout",  path,
+                                    "-out",     path,
+                                    NULL };
+  g_autofree char *openssl = g_find_program_in_path ("openssl");
+  g_autoptr (GSubprocess) process = NULL;
+  if (!openssl)
+    return;
+  process = g_subprocess_newv (arguments, G_SUBPROCESS_FLAGS_STDERR_SILENCE, NULL);
+  g_assert_true (process && g_subprocess_wait_check (process, NULL, NULL));
 }
 
 /* Bytes without a pattern, the same each time. */
@@ -364,6 +386,44 @@ test_directory (void)
   g_assert_cmpuint (lines->len, ==, 1); /* not once more as a directory that is there */
 }
 
+/* A certificate that is not trusted, one that is, and an address without encryption that one with it sends on to. */
+static void
+test_tls (void)
+{
+  if (ports[2] == 0) {
+    g_test_skip ("no openssl");
+    return;
+  }
+  g_autofree char *certificate = g_build_filename (served, "cert.pem", NULL);
+  const struct {
+    const char *fault, *variable;
+    int status;
+    const char *err;
+  } cases[] = {
+    { "plain", NULL, 1, "certificate" },
+    { "plain", "CURL_CA_BUNDLE", 0, NULL },
+    { "plain", "SSL_CERT_FILE", 0, NULL },
+    { "insecure", "SSL_CERT_FILE", 1, "http" },
+  };
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    g_autofree char *catalog =
+        g_strdup_printf ("[m]\nlicense=none\naddress=https://localhost:%d/%s/m.bin\nsha256=%s\n",
+                         ports[2], cases[i].fault, digest);
+    forget ();
+    write_file ("catalog", catalog, -1);
+    if (cases[i].variable)
+      g_setenv (cases[i].variable, certificate, TRUE);
+    g_auto (Result) result = run ("fetch m");
+    check (cases[i].fault, &result, cases[i].status,
+           cases[i].status == 0 ? "\"fetched\": true" : NULL, cases[i].err);
+    g_assert_true (is_there ("m.bin") == (cases[i].status == 0));
+    g_autofree char *asked = requests ();
+    g_assert_null (strcmp (cases[i].fault, "insecure") ? NULL : strstr (asked, "/plain/"));
+    if (cases[i].variable)
+      g_unsetenv (cases[i].variable);
+  }
+}
+
 /* What is there and in no catalogue is listed, too. */
 static void
 test_models (void)
@@ -454,7 +514,10 @@ main (int argc, char *argv[])
   g_setenv ("no_proxy", "localhost,127.0.0.1,name.invalid", TRUE);
   g_unsetenv ("GST_CLIP_MODEL_PATH");
   g_unsetenv ("GST_CLIP_MIRROR");
+  g_unsetenv ("CURL_CA_BUNDLE");
+  g_unsetenv ("SSL_CERT_FILE");
   make_file ();
+  make_certificate ();
   start_server ();
 
   g_test_add_func ("/fetch/command-line", test_command_line);
@@ -468,6 +531,7 @@ main (int argc, char *argv[])
     g_test_add_func ("/fetch/full-disk", test_full_disk);
     g_test_add_func ("/fetch/unreachable", test_unreachable);
     g_test_add_func ("/fetch/mirror", test_mirror);
+    g_test_add_func ("/fetch/tls", test_tls);
     g_test_add_func ("/fetch/directory", test_directory);
     g_test_add_func ("/fetch/network", test_network);
   }

@@ -4,7 +4,7 @@
 
     http-server.py FOLDER
 
-listens at two ports of this machine and prints their numbers. What is asked for is /FAULT/…/FILE; FILE is one of FOLDER, or
+listens at two ports of this machine and prints their numbers, and where FOLDER has a cert.pem (with its key) at a third one, with TLS. What is asked for is /FAULT/…/FILE; FILE is one of FOLDER, or
 else 404. Each request is a line of FOLDER/log: "GET PATH RANGE IF-RANGE" (- where there is none). Ends with its standard
 input.
 
@@ -23,12 +23,14 @@ input.
     redirect    sends on to /plain at the other port, under another name of the host, and says the SHA-256 before, as
                 huggingface.co does
     misleading  likewise, with a SHA-256 that is not the file's
+    insecure    sends on to /plain at the first port
     loop        sends on to itself
     forbidden   403
 """
 import hashlib
 import http.server
 import os
+import ssl
 import sys
 import threading
 import time
@@ -75,6 +77,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             data = file.read()
         if fault == "loop":
             return self.send_on(self.path)
+        if fault == "insecure":
+            return self.send_on(f"http://localhost:{ports[0]}" + self.path.replace(fault, "plain"))
         if fault in ("redirect", "misleading"):
             other = ports[0] if self.server.server_port == ports[1] else ports[1]
             digest = hashlib.sha256(data if fault == "redirect" else b"").hexdigest()
@@ -138,6 +142,12 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 servers = [Server(("localhost", 0), Handler) for _ in range(2)]
+certificate = os.path.join(folder, "cert.pem")
+if os.path.exists(certificate):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    servers.append(Server(("localhost", 0), Handler))
+    servers[2].socket = context.wrap_socket(servers[2].socket, server_side=True)
 ports.extend(server.server_port for server in servers)
 for server in servers:
     server.daemon_threads = True

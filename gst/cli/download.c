@@ -200,6 +200,14 @@ typedef enum {
   TRY_FAILED,
 } Try;
 
+/* The library has the system's; what the program curl takes from the environment it does not look at. */
+static const char *
+authorities (void)
+{
+  const char *bundle = g_getenv ("CURL_CA_BUNDLE");
+  return bundle ? bundle : g_getenv ("SSL_CERT_FILE");
+}
+
 static CURL *
 new_request (Transfer *transfer, struct curl_slist **headers, char *message)
 {
@@ -211,6 +219,8 @@ new_request (Transfer *transfer, struct curl_slist **headers, char *message)
   curl_easy_setopt (curl, CURLOPT_FOLLOWLOCATION, 1L);
   curl_easy_setopt (curl, CURLOPT_MAXREDIRS, MAX_REDIRECTS);
   curl_easy_setopt (curl, CURLOPT_REDIR_PROTOCOLS_STR, secure ? "https" : "http,https");
+  if (authorities ())
+    curl_easy_setopt (curl, CURLOPT_CAINFO, authorities ());
   curl_easy_setopt (curl, CURLOPT_FAILONERROR, 1L);
   curl_easy_setopt (curl, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt (curl, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L); /* a proxy's answer */
