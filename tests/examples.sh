@@ -44,6 +44,13 @@ diff "$folder/first.out" "$folder/second.out"
 grep -q labelled "$folder/first.err"
 grep -q skipped "$folder/second.err"
 
+# A model of one file, made once.
+for line in first second; do
+  sh "$examples/models.sh" default 'a white ball;a cat' "$folder/ball.avi" "$folder/small.safetensors" >"$folder/$line.out"
+done
+grep -q '"weights": "i8"' "$folder/second.out"
+grep -q '"a white ball"' "$folder/second.out"
+
 # Both end, with the reason, where something is wrong.
 fails ()
 {
