@@ -12,6 +12,7 @@
 #include "gst/cli/examples.h"
 #include "gst/cli/frames.h"
 #include "gst/cli/jsonline.h"
+#include "gst/cli/labelling.h"
 #include "gst/cli/options.h"
 #include "gst/cli/terminal.h"
 
@@ -19,24 +20,16 @@
 #include <string.h>
 
 static struct {
-  char *labels, *labels_file, *background, *prompts, *scoring, *examples, *output;
+  char *examples, *output;
   double alarms, smoothing, hysteresis, min_on, min_off;
   int interval;
 } options = { .alarms = -1, .interval = 1 };
 
 static const GOptionEntry entries[] = {
-  { "labels", 'l', 0, G_OPTION_ARG_FILENAME, &options.labels,
-    "What to look for, separated by ';' (default: the folders of --examples)", "A;B…" },
-  { "labels-file", 0, 0, G_OPTION_ARG_FILENAME, &options.labels_file,
-    "The same, a label a line or JSON", "FILE" },
-  { "background", 'b', 0, G_OPTION_ARG_FILENAME, &options.background,
-    "What else may be seen: competes for the score, is not reported", "A;B…" },
-  { "prompts", 'p', 0, G_OPTION_ARG_FILENAME, &options.prompts,
-    "Texts that labels are put into (default " CLIP_DEFAULT_PROMPTS ")", "SET" },
-  { "scoring", 0, 0, G_OPTION_ARG_FILENAME, &options.scoring,
-    "How the thresholds' scores are computed: exclusive (default), independent", "HOW" },
   { "examples", 'e', 0, G_OPTION_ARG_FILENAME, &options.examples,
-    "Learn from the pictures in this folder, which has one of its own for each label", "DIR" },
+    "Learn from the pictures in this folder, which has one of its own for each label; without "
+    "--labels its folders are the labels",
+    "DIR" },
   { "false-alarms", 'n', 0, G_OPTION_ARG_DOUBLE, &options.alarms,
     "Learn from videos: a label may go on so many times an hour", "N" },
   { "interval", 'i', 0, G_OPTION_ARG_INT, &options.interval,
@@ -51,9 +44,6 @@ static const GOptionEntry entries[] = {
   { "output", 'o', 0, G_OPTION_ARG_FILENAME, &options.output, "The labels file to write", "FILE" },
   { NULL },
 };
-
-static const char *const scorings[] = { "exclusive", "independent",
-                                        NULL }; /* in the order of ClipScoring */
 
 /* What is known of a run. */
 typedef struct {
@@ -324,20 +314,10 @@ print (const Run *run, guint n_examples)
 static ClipLabels *
 load_labels (const Examples *examples, GError **error)
 {
-  g_autoptr (ClipLabels) named = NULL, filed = NULL, background = NULL, all = NULL;
-  if (options.labels && !(named = clip_labels_parse (options.labels, error)))
+  g_autoptr (ClipLabels) names = NULL;
+  if (!labelling_given () && !(names = examples_get_names (examples, error)))
     return NULL;
-  if (options.labels_file && !(filed = clip_labels_load (options.labels_file, error)))
-    return NULL;
-  if (!named && !filed && !(named = examples_get_names (examples, error)))
-    return NULL;
-  if (!(all = clip_labels_join (named, filed, FALSE, error)) || !options.background)
-    return g_steal_pointer (&all);
-  if (!(background = clip_labels_parse (options.background, error))) {
-    g_prefix_error (error, "--background: ");
-    return NULL;
-  }
-  return clip_labels_join (all, background, TRUE, error);
+  return labelling_load (names, error);
 }
 
 static gboolean
@@ -345,8 +325,7 @@ prepare (Run *run, GError **error)
 {
   if (options.examples && !(run->examples = examples_open (options.examples, error)))
     return FALSE;
-  run->templates =
-      clip_prompts_load (options.prompts ? options.prompts : CLIP_DEFAULT_PROMPTS, error);
+  run->templates = labelling_load_prompts (error);
   run->labels = run->templates ? load_labels (run->examples, error) : NULL;
   if (!run->labels || (run->examples && !examples_match (run->examples, run->labels, error)))
     return FALSE;
@@ -407,7 +386,7 @@ check_options (guint n)
     return "no file to write: give --output";
   if (!options.examples && options.alarms < 0)
     return "nothing to learn from: give --examples, or --false-alarms and videos";
-  if (!options.labels && !options.labels_file && !options.examples)
+  if (!labelling_given () && !options.examples)
     return "no labels: give --labels, --labels-file or --examples";
   if ((options.alarms >= 0) != (n > 0))
     return "--false-alarms and videos go together";
@@ -425,15 +404,14 @@ check_options (guint n)
 static int
 run (char **arguments, guint n)
 {
-  const int scoring = options.scoring ? options_choice ("--scoring", options.scoring, scorings) : 0;
-  const char *wrong = check_options (n);
-  if (scoring < 0)
+  if (labelling_check_scoring () != CLI_OK)
     return CLI_USAGE;
+  const char *wrong = check_options (n);
   if (wrong)
     return usage_error ("%s", wrong);
 
   g_autoptr (GError) error = NULL;
-  g_auto (Run) state = { .scoring = (ClipScoring) scoring };
+  g_auto (Run) state = { .scoring = labelling_scoring () };
   g_autoptr (ClipModel) model = NULL;
   guint n_examples = 0;
   gboolean whole = TRUE;
@@ -459,6 +437,6 @@ const CliCommand command_calibrate = {
       "Examples:\n  gst-clip calibrate --examples pictures/ --output labels.json\n"
       "  gst-clip calibrate --labels \"a car;an empty road\" --false-alarms 2 --output labels.json "
       "night.mp4",
-  .options = { entries, model_options, session_options },
+  .options = { labelling_options, entries, model_options, session_options },
   .run = run,
 };

@@ -92,7 +92,7 @@ run (char **arguments, guint n)
 
   /* what is quickly known to be wrong comes before the model, which takes its time */
   g_autoptr (GError) error = NULL;
-  g_autoptr (ClipLabels) labels = labelling_load (&error);
+  g_autoptr (ClipLabels) labels = labelling_load (NULL, &error);
   g_auto (GStrv) templates = labels ? labelling_load_prompts (&error) : NULL;
   if (!templates) {
     terminal_report ("%s", error->message);

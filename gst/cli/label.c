@@ -240,7 +240,7 @@ static GPtrArray *
 find_items (char **arguments, int *status)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (ClipLabels) labels = labelling_load (&error);
+  g_autoptr (ClipLabels) labels = labelling_load (NULL, &error);
   g_auto (GStrv) templates = labels ? labelling_load_prompts (&error) : NULL;
   gboolean complete = TRUE;
   GPtrArray *items = templates ? archive_find (arguments, options.output, &complete, &error) : NULL;

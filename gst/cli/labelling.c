@@ -69,13 +69,25 @@ static const struct {
 };
 
 int
-labelling_check (void)
+labelling_check_scoring (void)
 {
   wanted.scoring =
       wanted.scoring_name ? options_choice ("--scoring", wanted.scoring_name, scorings) : 0;
-  if (wanted.scoring < 0)
+  return wanted.scoring < 0 ? CLI_USAGE : CLI_OK;
+}
+
+gboolean
+labelling_given (void)
+{
+  return wanted.labels || wanted.labels_file;
+}
+
+int
+labelling_check (void)
+{
+  if (labelling_check_scoring () != CLI_OK)
     return CLI_USAGE;
-  if (!wanted.labels && !wanted.labels_file)
+  if (!labelling_given ())
     return usage_error ("no labels: give --labels or --labels-file");
   for (guint i = 0; i < G_N_ELEMENTS (numbers); i++)
     if (!(*numbers[i].value >= 0 && *numbers[i].value <= numbers[i].max))
@@ -93,7 +105,7 @@ labelling_scoring (void)
 }
 
 ClipLabels *
-labelling_load (GError **error)
+labelling_load (ClipLabels *otherwise, GError **error)
 {
   g_autoptr (ClipLabels) named = NULL, filed = NULL, background = NULL, all = NULL;
 
@@ -101,6 +113,8 @@ labelling_load (GError **error)
     return NULL;
   if (wanted.labels_file && !(filed = clip_labels_load (wanted.labels_file, error)))
     return NULL;
+  if (!labelling_given () && otherwise)
+    named = clip_labels_ref (otherwise);
   if (!(all = clip_labels_join (named, filed, FALSE, error)) || !wanted.background)
     return g_steal_pointer (&all);
   if (!(background = clip_labels_parse (wanted.background, error))) {

@@ -9,12 +9,14 @@ extern const GOptionEntry
 extern const GOptionEntry
     reporting_options[]; /* --threshold and what keeps labels steady; as clipclassify has it */
 
-/* CLI_OK, or CLI_USAGE after saying what is wrong with the options above. */
+/* CLI_OK, or CLI_USAGE after saying what is wrong with the options above, or with --scoring alone. */
 int labelling_check (void);
+int labelling_check_scoring (void);
 
 ClipScoring labelling_scoring (void);
-/* All labels that were given, those of --background last. NULL with @error. */
-ClipLabels *labelling_load (GError **error);
+gboolean labelling_given (void); /* --labels or --labels-file */
+/* All labels that were given, or else @otherwise (nullable); those of --background last. NULL with @error. */
+ClipLabels *labelling_load (ClipLabels *otherwise, GError **error);
 /* Returns: (transfer full): the templates of --prompts. NULL with @error. */
 char **labelling_load_prompts (GError **error);
 

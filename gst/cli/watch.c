@@ -309,7 +309,7 @@ run (char **arguments, guint n)
 
   g_autoptr (GError) error = NULL;
   Watch watch = { .source = arguments[0] };
-  g_autoptr (ClipLabels) labels = labelling_load (&error);
+  g_autoptr (ClipLabels) labels = labelling_load (NULL, &error);
   g_auto (GStrv) templates = labels ? labelling_load_prompts (&error) : NULL;
   g_autofree char *uri = templates ? make_uri (arguments[0], &error) : NULL;
   if (!uri || !build (&watch, uri, &error)) {
