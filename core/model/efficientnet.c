@@ -16,7 +16,7 @@
  * convolution, of pixels, the first block, which would cost a quarter of all the error, and the last projection are in float32. Sizes, numbers and strides of blocks come from the tensors and the resolution; only the strides of
  * the seven stages are written down, for no tensor tells them.
  */
-#include "core/model/widen.h"
+#include "core/model/widen-i8.h"
 
 #include <string.h>
 
@@ -144,7 +144,7 @@ net_free (ClipTower *tower)
 {
   EfficientNet *net = (EfficientNet *) tower;
   for (int i = 0; i < net->n_blocks; i++)
-    clip_widen_clear (&net->blocks[i].widen);
+    g_free (net->blocks[i].widen.i8);
   g_free (net->blocks);
   g_free (net);
 }
@@ -243,7 +243,8 @@ need (EfficientNet *net, const Block *block)
   net->x_floats = MAX (net->x_floats, positions * block->out);
   net->wide_floats = MAX (net->wide_floats, positions * widen->middle);
   net->scratch_floats = MAX (net->scratch_floats, clip_linear_scratch (widen->middle));
-  net->scratch_floats = MAX (net->scratch_floats, clip_widen_scratch (widen));
+  net->scratch_floats = MAX (net->scratch_floats, widen->i8 ? clip_widen_i8_scratch (widen)
+                                                            : clip_widen_scratch (widen));
   if (widen->i8)
     net->positions = MAX (net->positions, positions);
 }

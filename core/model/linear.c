@@ -57,41 +57,6 @@ clip_linear_op (ClipActivation activation)
 
 /* --------------------------------------------------------------------------------------------------------- weights */
 
-/* y[n] = float32 of the elements from @start on of an array of @dtype. */
-static void
-expand (const ClipKernels *kernels, float *y, ClipDtype dtype, const void *data, gsize start,
-        gsize n, float scale)
-{
-  switch (dtype) {
-  case CLIP_DTYPE_F16:
-    kernels->f16_to_f32 (y, (const guint16 *) data + start, n);
-    break;
-  case CLIP_DTYPE_BF16:
-    kernels->bf16_to_f32 (y, (const guint16 *) data + start, n);
-    break;
-  case CLIP_DTYPE_I8:
-    kernels->i8_to_f32 (y, (const gint8 *) data + start, scale, n);
-    break;
-  default:
-    memcpy (y, (const float *) data + start, n * sizeof *y);
-  }
-}
-
-/* Columns from @first on of a row. */
-static void
-expand_row (const ClipKernels *kernels, float *y, const ClipMatrix *matrix, int row, int first,
-            int n)
-{
-  expand (kernels, y, matrix->dtype, matrix->data, (gsize) row * matrix->cols + first, n,
-          matrix->scales ? matrix->scales[row] : 1);
-}
-
-void
-clip_matrix_row (const ClipKernels *kernels, float *y, const ClipMatrix *matrix, int row)
-{
-  expand_row (kernels, y, matrix, row, 0, matrix->cols);
-}
-
 /* The weight in bf16, on the heap; FALSE where that is not to be. */
 static gboolean
 round_weight (ClipWeights *weights, ClipMatrix *w)
@@ -160,7 +125,7 @@ packed_panel (const ClipKernels *kernels, float *scratch, gsize *stride, const C
   for (int group = 0; group < pieces (n, CLIP_GROUP); group++) {
     float *y = scratch + group * *stride;
     if (layer->packed) {
-      expand (kernels, y, w->dtype, layer->packed, start + group * group_size, *stride, 1);
+      clip_expand (kernels, y, w->dtype, layer->packed, start + group * group_size, *stride, 1);
       continue;
     }
     const int row = first + group * CLIP_GROUP, n_rows = MIN (CLIP_GROUP, w->rows - row);
@@ -169,7 +134,7 @@ packed_panel (const ClipKernels *kernels, float *scratch, gsize *stride, const C
       continue;
     }
     for (int r = 0; r < n_rows; r++)
-      expand_row (kernels, rows + (gsize) r * k, w, row + r, from, k);
+      clip_matrix_columns (kernels, rows + (gsize) r * k, w, row + r, from, k);
     kernels->pack (y, rows, k, n_rows, k);
   }
   return scratch;

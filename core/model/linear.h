@@ -10,6 +10,7 @@
  * A layer of reduced precision (reduced.h) is multiplied in int8 or bf16; what goes in and comes out is float32.
  */
 #pragma once
+#include "core/model/matrix.h"
 #include "core/model/reduced.h"
 
 typedef struct {
@@ -67,6 +68,3 @@ typedef struct {
 void clip_linear_part (const ClipKernels *kernels, float *y, gsize y_stride, const float *x,
                        gsize x_stride, const ClipLinear *layer, ClipLinearPart part, int rows,
                        ClipLinearOp op);
-
-/* Reads row @row of a table: y[cols], expanded. */
-void clip_matrix_row (const ClipKernels *kernels, float *y, const ClipMatrix *matrix, int row);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "core/model/reduced.h"
-#include "core/model/linear.h"
+#include "core/model/matrix.h"
 
 #include <string.h>
 

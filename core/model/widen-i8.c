@@ -8,7 +8,7 @@
  * that seldom come near 6 were no better. To divide by the step is part of the weights' scales, to multiply with it of the weights
  * that the bytes meet.
  */
-#include "core/model/widen.h"
+#include "core/model/widen-i8.h"
 
 #include <math.h>
 #include <string.h>

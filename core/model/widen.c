@@ -33,8 +33,6 @@ padded_width (const ClipWiden *widen)
 gsize
 clip_widen_scratch (const ClipWiden *widen)
 {
-  if (widen->i8)
-    return clip_widen_i8_scratch (widen);
   return (gsize) in_rows (widen, band_rows (widen)) * padded_width (widen) *
          MIN (PANEL, widen->middle);
 }
@@ -150,10 +148,4 @@ clip_widen_bind (ClipWiden *widen, ClipWeights *weights, float epsilon, const Cl
   widen->depthwise =
       arrange_depthwise (weights, (float *) depthwise.weight.data, widen->middle, taps);
   widen->depthwise_bias = depthwise.bias;
-}
-
-void
-clip_widen_clear (ClipWiden *widen)
-{
-  g_clear_pointer (&widen->i8, g_free);
 }

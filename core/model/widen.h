@@ -38,24 +38,9 @@ typedef struct {
 
 void clip_widen_bind (ClipWiden *widen, ClipWeights *weights, float epsilon,
                       const ClipWidenNames *names);
-void clip_widen_clear (ClipWiden *widen);
 gsize clip_widen_scratch (const ClipWiden *widen); /* floats of a worker's scratch */
 /* y[B, h/s, w/s, M] of x[B, h, w, in] */
 void clip_widen_run (ClipSession *session, float *y, const float *x, const ClipWiden *widen,
                      int batch);
 void clip_widen_count (ClipSession *session, const ClipWiden *widen,
                        int batch); /* its operations */
-
-/* ------------------------------------------------------------------------------------------------------------ int8 */
-
-#define CLIP_WIDEN_STEP (6 / 255.f) /* what a byte of y counts */
-
-/* Whether this processor is faster with bytes at all; and a block: those that expand are. */
-gboolean clip_widen_i8_pays (void);
-gboolean clip_widen_i8_fits (const ClipWiden *widen, const ClipWidenNames *names);
-void clip_widen_i8_bind (ClipWiden *widen, ClipWeights *weights, float epsilon,
-                         const ClipWidenNames *names);
-gsize clip_widen_i8_scratch (const ClipWiden *widen); /* floats of a worker's scratch */
-/* y[B, h/s, w/s, M] bytes, of x[B, h, w, in] */
-void clip_widen_i8_run (ClipSession *session, guint8 *y, const float *x, const ClipWiden *widen,
-                        int batch);
