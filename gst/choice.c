@@ -154,9 +154,20 @@ clip_choice_reset (ClipChoice *choice)
   choice->any = choice->unpaid = choice->has_grid = FALSE;
 }
 
+static gboolean
+is_comparable (const ClipChoice *choice, GstClockTime time)
+{
+  return choice->any && GST_CLOCK_TIME_IS_VALID (choice->time) && GST_CLOCK_TIME_IS_VALID (time);
+}
+
 gboolean
 clip_choice_is_fresh (const ClipChoice *choice, GstClockTime time)
 {
-  return choice->any && GST_CLOCK_TIME_IS_VALID (choice->time) && GST_CLOCK_TIME_IS_VALID (time) &&
-         time < choice->time + FRESH;
+  return is_comparable (choice, time) && time < choice->time + FRESH;
+}
+
+gboolean
+clip_choice_is_ahead (const ClipChoice *choice, GstClockTime time)
+{
+  return is_comparable (choice, time) && choice->time > time + FRESH;
 }

@@ -62,3 +62,6 @@ void clip_choice_pay (ClipChoice *choice, const ClipRules *rules, GstClockTime c
 
 /* Whether the frame that was chosen last was there less than a second before @time. */
 gboolean clip_choice_is_fresh (const ClipChoice *choice, GstClockTime time);
+
+/* Whether it was there more than a second after @time, as where a clock was set back; frames out of order differ by less. */
+gboolean clip_choice_is_ahead (const ClipChoice *choice, GstClockTime time);

@@ -124,12 +124,16 @@ ask_upstream (GstClipClassify *self)
 
 /* A leaky queue marks whatever follows a dropped frame as a discontinuity. In a live pipeline this
  * means haste: to classify each of these frames would defeat the rules, and in live mode there would
- * be no result at all. (Nor of frames played backwards, each of which is one, too.) */
+ * be no result at all. (Nor of frames played backwards, each of which is one, too.) Where time went
+ * back, rules and results that go by it would wait until it comes by again. */
 static gboolean
 is_new_scene (GstClipClassify *self, GstBuffer *buffer, const ClipTimes *times, gboolean live)
 {
+  const ClipChoice *choice = &self->observer.choice;
+  if (clip_choice_is_ahead (choice, times->running_time))
+    return TRUE;
   return GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_DISCONT) &&
-         (!live || !clip_choice_is_fresh (&self->observer.choice, times->running_time));
+         (!live || !clip_choice_is_fresh (choice, times->running_time));
 }
 
 static gboolean

@@ -246,6 +246,16 @@ all_names (GPtrArray *metas)
 
 /* ------------------------------------------------------------------------------------------------------------ frames */
 
+static void
+forget (ClipTextWriter *writer)
+{
+  g_ptr_array_set_size (writer->sources, 0);
+  if (writer->cues)
+    clip_cues_clear (writer->cues);
+  writer->last = (Span){ GST_CLOCK_TIME_NONE, GST_CLOCK_TIME_NONE, GST_CLOCK_TIME_NONE };
+  writer->told = GST_CLOCK_TIME_NONE;
+}
+
 /* Returns FALSE where none of it is inside the segment. */
 static gboolean
 find_span (ClipTextWriter *writer, GstClockTime start, GstClockTime duration, Span *span)
@@ -273,12 +283,25 @@ finish_span (ClipTextWriter *writer, const Span *span)
   tell_gap (writer, GST_CLOCK_TIME_IS_VALID (open) ? open : span->until);
 }
 
+/* Time that runs against the direction of playback inside of a segment: what is open ended with the last frame. */
+static void
+restart_where_time_turns (ClipTextWriter *writer, const Span *span)
+{
+  const GstClockTime last = writer->last.at;
+  if (!GST_CLOCK_TIME_IS_VALID (last) ||
+      (writer->segment.rate < 0 ? span->at <= last : span->at >= last))
+    return;
+  clip_text_writer_end (writer);
+  forget (writer);
+}
+
 void
 clip_text_writer_frame (ClipTextWriter *writer, GstBuffer *buffer, GstClockTime utc)
 {
   Span span;
   if (!find_span (writer, GST_BUFFER_PTS (buffer), GST_BUFFER_DURATION (buffer), &span))
     return;
+  restart_where_time_turns (writer, &span);
   span.utc = utc;
   writer->last = span;
   begin (writer);
@@ -313,6 +336,7 @@ clip_text_writer_gap (ClipTextWriter *writer, GstClockTime start, GstClockTime d
   Span span;
   if (!find_span (writer, start, duration, &span))
     return;
+  restart_where_time_turns (writer, &span);
   span.utc = GST_CLOCK_TIME_NONE;
   if (GST_CLOCK_TIME_IS_VALID (writer->last.utc))
     span.utc = writer->last.utc + span.at - writer->last.at;
@@ -342,16 +366,6 @@ clip_text_writer_pop (ClipTextWriter *writer)
 }
 
 /* ------------------------------------------------------------------------------------------------------------- life */
-
-static void
-forget (ClipTextWriter *writer)
-{
-  g_ptr_array_set_size (writer->sources, 0);
-  if (writer->cues)
-    clip_cues_clear (writer->cues);
-  writer->last = (Span){ GST_CLOCK_TIME_NONE, GST_CLOCK_TIME_NONE, GST_CLOCK_TIME_NONE };
-  writer->told = GST_CLOCK_TIME_NONE;
-}
 
 void
 clip_text_writer_flush (ClipTextWriter *writer)

@@ -376,6 +376,34 @@ test_backwards (void)
   }
 }
 
+/* A clock was set back inside of a segment: what was seen before ended there, and nothing lasts from now to then. */
+static void
+test_time_turns (void)
+{
+  static const struct {
+    const char *caps, *properties, *expected;
+  } turns[] = {
+    { VTT, NULL,
+      "WEBVTT\n\n00:00:01.000 --> 00:00:01.200\na\n\n00:00:00.500 --> 00:00:00.700\na\n\n" },
+    { UTF8, NULL, "10…12 a;5…7 a;" },
+    { JSON, "events=true",
+      HEAD "\"label\": \"a\", \"start\": 1.0, \"end\": 1.2, \"peak\": 0.5, \"mean\": 0.5, "
+           "\"results\": 2}\n" HEAD
+           "\"label\": \"a\", \"start\": 0.5, \"end\": 0.7, \"peak\": 0.5, \"mean\": 0.5, "
+           "\"results\": 2}\n" },
+  };
+  for (guint i = 0; i < G_N_ELEMENTS (turns); i++) {
+    GstHarness *harness = harness_new (turns[i].caps, turns[i].properties);
+    push (harness, 10, "a .5");
+    push (harness, 11, "a .5");
+    push (harness, 5, "a .5");
+    push (harness, 6, "a .5");
+    push_eos (harness);
+    expect_text (harness, turns[i].caps, turns[i].expected);
+    gst_harness_teardown (harness);
+  }
+}
+
 /* Frames without times, and a segment in bytes: lines as ever, cues of no length are none. */
 static void
 test_timeless (void)
@@ -921,6 +949,7 @@ add_tests (void)
   g_test_add_func ("/cliptext/flush", test_flush);
   g_test_add_func ("/cliptext/segments", test_segments);
   g_test_add_func ("/cliptext/backwards", test_backwards);
+  g_test_add_func ("/cliptext/time-turns", test_time_turns);
   g_test_add_func ("/cliptext/timeless", test_timeless);
   g_test_add_func ("/cliptext/renegotiation", test_renegotiation);
   g_test_add_func ("/cliptext/latency", test_latency);

@@ -265,6 +265,57 @@ test_scenes (void)
   check_stats (&bench);
 }
 
+/* A clock is set back by an hour in mid-stream, while the sink says that frames are late: they are classified as ever, one a
+ * second at least, and nothing of before comes after. */
+static void
+test_clock_jumps (void)
+{
+  const int hour = 3600 * 25;
+  for (int mode = 0; mode < 2; mode++) {
+    g_auto (Bench) bench = bench_new (CAPS, mode ? live : inline_);
+    gst_harness_query_latency (bench.harness); /* which tells that it is live */
+    for (int n = hour; n < hour + 25; n++)
+      gst_buffer_unref (bench_process (&bench, frame_new (CAPS, n, n)));
+    gst_harness_push_upstream_event (
+        bench.harness,
+        gst_event_new_qos (GST_QOS_TYPE_UNDERFLOW, 1, GST_SECOND, (hour + 25) * FRAME));
+    const guint64 skipped = bench_stat (&bench, "skipped");
+    for (int n = 0; n < 75; n++) {
+      g_autoptr (GstBuffer) out = bench_process (&bench, frame_new (CAPS, n, n));
+      g_autoptr (ClipMeta) meta = clip_meta_read (out, NULL);
+      if (meta)
+        g_assert_cmpuint (meta->pts, <=, n * FRAME);
+    }
+    g_assert_cmpuint (bench_stat (&bench, "skipped") - skipped, ==, 75 - 3);
+    check_stats (&bench);
+  }
+}
+
+/* Without a PTS nothing is known of a frame's time, and its result says so. */
+static void
+test_timeless (void)
+{
+  for (int mode = 0; mode < 2; mode++) {
+    g_auto (Bench) bench = bench_new (CAPS, mode ? live : inline_);
+    g_object_set (bench.element, "max-rate", 5, 1, "max-age", GST_SECOND, NULL);
+    const gint64 end = g_get_monotonic_time () + PATIENCE;
+    for (int n = 0, n_results = 0; n_results < 20; n++) {
+      GstBuffer *frame = frame_new (CAPS, n, n);
+      GST_BUFFER_PTS (frame) = GST_BUFFER_DURATION (frame) = GST_CLOCK_TIME_NONE;
+      g_autoptr (GstBuffer) out = bench_process (&bench, frame);
+      g_autoptr (ClipMeta) meta = clip_meta_read (out, NULL);
+      if (meta) {
+        g_assert_cmpuint (meta->pts, ==, GST_CLOCK_TIME_NONE);
+        g_assert_cmpuint (meta->running_time, ==, GST_CLOCK_TIME_NONE);
+        g_assert_cmpuint (meta->stream_time, ==, GST_CLOCK_TIME_NONE);
+        n_results++;
+      }
+      g_assert_cmpint (g_get_monotonic_time (), <, end);
+    }
+    check_stats (&bench);
+  }
+}
+
 static void
 test_gaps (void)
 {
@@ -572,6 +623,8 @@ add_tests (void)
   g_test_add_func ("/live/latency", test_latency);
   g_test_add_func ("/live/max-age", test_max_age);
   g_test_add_func ("/live/scenes", test_scenes);
+  g_test_add_func ("/live/clock-jumps", test_clock_jumps);
+  g_test_add_func ("/live/timeless", test_timeless);
   g_test_add_func ("/live/gaps", test_gaps);
   g_test_add_func ("/live/renegotiation", test_renegotiation);
   g_test_add_func ("/live/unusable-frames", test_unusable_frames);
