@@ -207,6 +207,22 @@ announce (GstClipClassify *self, gboolean live)
     gst_element_post_message (GST_ELEMENT (self), message);
 }
 
+/* At the end of the stream, and where the element stops before that: who was told of a label's beginning is told of its end. */
+static void
+announce_end (GstClipClassify *self)
+{
+  const ClipResult *result = &self->observer.result;
+  const ClipTimes last = { result->pts, result->running_time, result->stream_time, result->utc };
+  const ClipTimes end = clip_times_of_end (&GST_BASE_TRANSFORM (self)->segment, &last);
+  GST_OBJECT_LOCK (self);
+  const gboolean live = self->live, messages = self->settings.messages;
+  GST_OBJECT_UNLOCK (self);
+  GstMessage *message =
+      messages ? clip_message_new_end (GST_ELEMENT (self), self->seen, &end, live) : NULL;
+  if (message)
+    gst_element_post_message (GST_ELEMENT (self), message);
+}
+
 static GstFlowReturn
 refuse (GstClipClassify *self, GstBuffer *buffer)
 {
@@ -306,6 +322,9 @@ gst_clip_classify_sink_event (GstBaseTransform *base, GstEvent *event)
     GST_OBJECT_LOCK (self);
     self->earliest = GST_CLOCK_TIME_NONE;
     GST_OBJECT_UNLOCK (self);
+    break;
+  case GST_EVENT_EOS:
+    announce_end (self);
     break;
   case GST_EVENT_STREAM_START: /* it may come from somewhere else than before */
     self->asked = FALSE;
@@ -460,6 +479,7 @@ static gboolean
 gst_clip_classify_stop (GstBaseTransform *base)
 {
   GstClipClassify *self = GST_CLIP_CLASSIFY (base);
+  announce_end (self);
   GST_OBJECT_LOCK (self);
   ClipLabeller *labeller = g_steal_pointer (&self->labeller);
   ClipModel *model = g_steal_pointer (&self->model);

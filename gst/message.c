@@ -169,6 +169,18 @@ clip_message_new (GstElement *element, ClipSeen *seen, const ClipResult *result,
   return gst_message_new_element (GST_OBJECT (element), structure);
 }
 
+GstMessage *
+clip_message_new_end (GstElement *element, ClipSeen *seen, const ClipTimes *end, gboolean live)
+{
+  const ClipResult nothing = {
+    .pts = end->pts,
+    .running_time = end->running_time,
+    .stream_time = end->stream_time,
+    .utc = end->utc,
+  };
+  return clip_message_new (element, seen, &nothing, live);
+}
+
 static void
 find_domain (const GError *error, GQuark *domain, int *code)
 {

@@ -2,6 +2,7 @@
 /* Messages of the element: "clipclassify" when other labels are seen than before, and the library's errors. */
 #pragma once
 #include "gst/result.h"
+#include "gst/times.h"
 
 #define CLIP_MESSAGE_NAME "clipclassify"
 
@@ -14,6 +15,9 @@ ClipSeen *clip_seen_new (void);
  * same. @seen follows, so that this is to be called with every result. */
 GstMessage *clip_message_new (GstElement *element, ClipSeen *seen, const ClipResult *result,
                               gboolean live);
+/* Likewise for @end, from which on nothing is seen any more. */
+GstMessage *clip_message_new_end (GstElement *element, ClipSeen *seen, const ClipTimes *end,
+                                  gboolean live);
 
 /* When a frame of a live pipeline was, in nanoseconds since 1970, by its clock and the wall's; GST_CLOCK_TIME_NONE before it has one. */
 GstClockTime clip_message_capture_time (GstElement *element, GstClockTime running_time);

@@ -10,4 +10,6 @@ typedef struct {
 } ClipTimes;
 
 ClipTimes clip_times_of (GstBuffer *buffer, const GstSegment *segment);
+/* Of where the last frame ended, by the segment's position. @last: of a frame before, from whose UTC that of the end follows. */
+ClipTimes clip_times_of_end (const GstSegment *segment, const ClipTimes *last);
 GstClockTime clip_times_reference_time (GstBuffer *buffer); /* its utc alone */

@@ -517,6 +517,40 @@ test_durations (void)
   g_assert_null (bench_pop (&bench, GST_MESSAGE_ELEMENT));
 }
 
+/* What is seen to the end ends there, with its numbers: at the end of the stream, and where the element stops. */
+static void
+test_end (void)
+{
+  static const char *const properties[] = { "labels=a", "threshold=0", NULL };
+  static const char *const silent[] = { "labels=a", "threshold=0", "messages=false", NULL };
+  for (int kind = 0; kind < 3; kind++) {
+    g_auto (Bench) bench = bench_new (CAPS, kind == 2 ? silent : properties);
+    for (int n = 0; n < 3; n++)
+      gst_buffer_unref (bench_process (&bench, frame_new (CAPS, n, 7)));
+    if (kind < 2)
+      gst_message_unref (bench_pop (&bench, GST_MESSAGE_ELEMENT));
+    if (kind == 0)
+      g_assert_true (gst_harness_push_event (bench.harness, gst_event_new_eos ()));
+    else
+      gst_element_set_state (bench.element, GST_STATE_READY);
+    g_autoptr (GstMessage) message = bench_pop (&bench, GST_MESSAGE_ELEMENT);
+    if (kind == 2) {
+      g_assert_null (message);
+      continue;
+    }
+    g_assert_nonnull (message);
+    const GstStructure *structure = gst_message_get_structure (message);
+    g_assert_cmpuint (length_of (structure, "labels"), ==, 0);
+    g_assert_cmpuint (length_of (structure, "disappeared"), ==, 1);
+    g_assert_cmpuint (time_at (structure, "began", 0), ==, 0);
+    g_assert_cmpuint (time_at (structure, "durations", 0), ==, 3 * 40 * GST_MSECOND);
+    g_assert_cmpfloat (score_at (structure, "peaks", 0), ==, 1); /* it is alone */
+    g_assert_cmpfloat (score_at (structure, "means", 0), ==, 1);
+    gst_element_set_state (bench.element, GST_STATE_READY);
+    g_assert_null (bench_pop (&bench, GST_MESSAGE_ELEMENT)); /* once */
+  }
+}
+
 static float
 score_of (Bench *bench, int n, const char *name)
 {
@@ -573,6 +607,7 @@ add_tests (void)
   g_test_add_func ("/labels/utc", test_utc);
   g_test_add_func ("/labels/utc-held", test_utc_held);
   g_test_add_func ("/labels/durations", test_durations);
+  g_test_add_func ("/labels/end", test_end);
   g_test_add_func ("/labels/smoothing", test_smoothing);
 }
 

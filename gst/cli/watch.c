@@ -7,7 +7,7 @@
  *   {"event": "start", "label", "start": seconds, "start-utc"?: ISO 8601}
  *   {"event": "end", "label", "start", "end", "start-utc"?, "end-utc"?, "peak", "mean"}
  *
- * Seconds are since the source began. What is seen when a source ends or goes away is ended then, with peak and mean null.
+ * Seconds are since the source began. What is seen when a source ends or goes away is ended then.
  */
 #include "gst/cli/jsonline.h"
 #include "gst/cli/labelling.h"
@@ -15,7 +15,6 @@
 #include "gst/cli/terminal.h"
 #include <glib-unix.h>
 #include <gst/gst.h>
-#include <math.h>
 #include <string.h>
 
 #define FIRST_PAUSE                                                                                \
@@ -37,7 +36,6 @@ typedef struct {
   const char *source; /* as it was named */
   GstElement *pipeline, *classify;
   GMainLoop *loop;
-  GHashTable *open;               /* label → when it began, running time in ns (guint64 *) */
   GDateTime *now;                 /* (nullable): UTC … */
   GstClockTime at;                /* … at this running time */
   gboolean is_endless, was_there; /* of the source */
@@ -79,45 +77,50 @@ end_line (JsonLine *line)
   json_line_free (line);
 }
 
-static void
-tell_start (Watch *watch, const char *label, GstClockTime start)
+static guint
+count (const GstStructure *message, const char *name)
 {
-  g_hash_table_insert (watch->open, g_strdup (label), g_memdup2 (&start, sizeof start));
-  end_line (begin_line (watch, "start", label, start));
-}
-
-static void
-tell_end (Watch *watch, const char *label, GstClockTime start, GstClockTime end, float peak,
-          float mean)
-{
-  JsonLine *line = begin_line (watch, "end", label, start);
-  add_moment (watch, line, "end", end);
-  json_line_float (line, "peak", peak);
-  json_line_float (line, "mean", mean);
-  end_line (line);
-}
-
-/* The source is gone: so is what was seen. */
-static void
-end_all (Watch *watch)
-{
-  gint64 position;
-  const GstClockTime end =
-      gst_element_query_position (watch->classify, GST_FORMAT_TIME, &position) && position >= 0
-          ? (GstClockTime) position
-          : watch->at;
-  GHashTableIter iter;
-  gpointer label, start;
-  g_hash_table_iter_init (&iter, watch->open);
-  while (g_hash_table_iter_next (&iter, &label, &start))
-    tell_end (watch, label, *(guint64 *) start, MAX (end, *(guint64 *) start), NAN, NAN);
-  g_hash_table_remove_all (watch->open);
+  return gst_value_array_get_size (gst_structure_get_value (message, name));
 }
 
 static const GValue *
 item (const GstStructure *message, const char *name, guint index)
 {
   return gst_value_array_get_value (gst_structure_get_value (message, name), index);
+}
+
+/* @index: in "disappeared" */
+static void
+tell_end (const Watch *watch, const GstStructure *message, guint index)
+{
+  const char *label = g_value_get_string (item (message, "disappeared", index));
+  const guint64 began = g_value_get_uint64 (item (message, "began", index));
+  const guint64 duration = g_value_get_uint64 (item (message, "durations", index));
+  JsonLine *line = begin_line (watch, "end", label, began);
+  add_moment (watch, line, "end",
+              GST_CLOCK_TIME_IS_VALID (duration) ? began + duration : watch->at);
+  json_line_float (line, "peak", g_value_get_float (item (message, "peaks", index)));
+  json_line_float (line, "mean", g_value_get_float (item (message, "means", index)));
+  end_line (line);
+}
+
+static gboolean
+has_appeared (const GstStructure *message, const char *label)
+{
+  for (guint i = 0; i < count (message, "appeared"); i++)
+    if (g_str_equal (g_value_get_string (item (message, "appeared", i)), label))
+      return TRUE;
+  return FALSE;
+}
+
+/* @index: in "labels" */
+static void
+tell_start (const Watch *watch, const GstStructure *message, guint index)
+{
+  const char *label = g_value_get_string (item (message, "labels", index));
+  if (has_appeared (message, label))
+    end_line (
+        begin_line (watch, "start", label, g_value_get_uint64 (item (message, "since", index))));
 }
 
 static void
@@ -128,23 +131,10 @@ labels_changed (Watch *watch, const GstStructure *message)
   watch->now = utc ? g_date_time_new_from_iso8601 (utc, NULL) : NULL;
   gst_structure_get_uint64 (message, "running-time", &watch->at);
 
-  const GValue *gone = gst_structure_get_value (message, "disappeared");
-  for (guint i = 0; i < gst_value_array_get_size (gone); i++) {
-    const char *label = g_value_get_string (gst_value_array_get_value (gone, i));
-    const guint64 began = g_value_get_uint64 (item (message, "began", i));
-    const guint64 duration = g_value_get_uint64 (item (message, "durations", i));
-    tell_end (watch, label, began,
-              GST_CLOCK_TIME_IS_VALID (duration) ? began + duration : watch->at,
-              g_value_get_float (item (message, "peaks", i)),
-              g_value_get_float (item (message, "means", i)));
-    g_hash_table_remove (watch->open, label);
-  }
-  const GValue *labels = gst_structure_get_value (message, "labels");
-  for (guint i = 0; i < gst_value_array_get_size (labels); i++) {
-    const char *label = g_value_get_string (gst_value_array_get_value (labels, i));
-    if (!g_hash_table_contains (watch->open, label))
-      tell_start (watch, label, g_value_get_uint64 (item (message, "since", i)));
-  }
+  for (guint i = 0; i < count (message, "disappeared"); i++)
+    tell_end (watch, message, i);
+  for (guint i = 0; i < count (message, "labels"); i++)
+    tell_start (watch, message, i);
   watch->was_there = TRUE;
   watch->pause = FIRST_PAUSE;
 }
@@ -160,14 +150,28 @@ try_again (gpointer data)
   return G_SOURCE_REMOVE;
 }
 
+/* The source is gone: so is what was seen, which the element says as it stops. */
+static void
+stop (Watch *watch)
+{
+  g_autoptr (GstBus) bus = gst_element_get_bus (watch->pipeline);
+  GstMessage *message;
+  gst_element_set_state (watch->pipeline, GST_STATE_READY);
+  while ((message = gst_bus_pop_filtered (bus, GST_MESSAGE_ELEMENT))) {
+    if (gst_message_has_name (message, "clipclassify"))
+      labels_changed (watch, gst_message_get_structure (message));
+    gst_message_unref (message);
+  }
+  gst_element_set_state (watch->pipeline, GST_STATE_NULL);
+}
+
 /* @problem: NULL at the end. A source that was there, and is one that does not end, may come back. */
 static void
 source_left (Watch *watch, const char *problem)
 {
   if (watch->retry)
     return;
-  end_all (watch);
-  gst_element_set_state (watch->pipeline, GST_STATE_NULL);
+  stop (watch);
   if (!watch->is_endless || !watch->was_there) {
     if (problem) {
       terminal_report ("%s: %s", watch->source, problem);
@@ -278,17 +282,14 @@ run_loop (Watch *watch)
                             g_unix_signal_add (SIGINT, interrupt, watch),
                             g_unix_signal_add (SIGTERM, interrupt, watch) };
   watch->loop = g_main_loop_new (NULL, FALSE);
-  watch->open = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   watch->at = GST_CLOCK_TIME_NONE;
   watch->pause = FIRST_PAUSE;
   gst_element_set_state (watch->pipeline, GST_STATE_PLAYING);
   g_main_loop_run (watch->loop);
-  end_all (watch);
-  gst_element_set_state (watch->pipeline, GST_STATE_NULL);
+  stop (watch);
   for (guint i = 0; i < G_N_ELEMENTS (sources); i++)
     g_source_remove (sources[i]);
   g_clear_handle_id (&watch->retry, g_source_remove);
-  g_hash_table_unref (watch->open);
   g_clear_pointer (&watch->now, g_date_time_unref);
   g_main_loop_unref (watch->loop);
 }
