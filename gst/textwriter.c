@@ -106,6 +106,13 @@ stream_time (ClipTextWriter *writer, GstClockTime time)
   return GST_CLOCK_TIME_IS_VALID (stream) ? stream : time;
 }
 
+/* Whether a cue may be open for ever. Nothing waits for it then: it is told like an event, when it ends. */
+static gboolean
+is_unlimited (const ClipTextWriter *writer)
+{
+  return writer->longest == GST_CLOCK_TIME_NONE;
+}
+
 static void
 write_cue (const ClipCue *cue, gpointer data)
 {
@@ -113,7 +120,10 @@ write_cue (const ClipCue *cue, gpointer data)
   const GstClockTime a = stream_time (writer, cue->start), b = stream_time (writer, cue->end);
   const ClipCue streamed = { MIN (a, b), MAX (a, b), cue->names };
   writer->format->write_cue (writer->text, &streamed);
-  put (writer, cue->start, cue->end);
+  if (is_unlimited (writer))
+    put (writer, writer->last.at, GST_CLOCK_TIME_NONE);
+  else
+    put (writer, cue->start, cue->end);
 }
 
 static void
@@ -279,7 +289,8 @@ finish_span (ClipTextWriter *writer, const Span *span)
   writer->last = *span;
   if (!GST_CLOCK_TIME_IS_VALID (writer->told))
     writer->told = span->at;
-  const GstClockTime open = writer->cues ? clip_cues_since (writer->cues) : GST_CLOCK_TIME_NONE;
+  const GstClockTime open =
+      writer->cues && !is_unlimited (writer) ? clip_cues_since (writer->cues) : GST_CLOCK_TIME_NONE;
   tell_gap (writer, GST_CLOCK_TIME_IS_VALID (open) ? open : span->until);
 }
 

@@ -264,6 +264,9 @@ test_gaps (void)
         }
         gst_event_unref (event);
       }
+      /* Only a subtitle that is open is waited for: a file's texts are told when they are known. */
+      if (!g_str_has_prefix (caps[i], "text/x-raw"))
+        g_assert_cmpuint (told, ==, MIN (n + 1, G_N_ELEMENTS (frames)) * FRAME_TIME);
     }
     g_assert_cmpuint (told, ==, G_N_ELEMENTS (frames) * FRAME_TIME);
     gst_harness_teardown (harness);
