@@ -167,10 +167,9 @@ static char *
 link_plugins (void)
 {
   static const char *const names[] = {
-    "app",         "coreelements", "coretracers",       "isomp4",
-    "jpeg",        "matroska",     "multifile",         "pango",
-    "subparse",    "tcp",          "videoconvertscale", "videocrop",
-    "videofilter", "videorate",    "videotestsrc"
+    "app",       "coreelements", "coretracers",     "isomp4",    "jpeg",        "libav",
+    "matroska",  "multifile",    "pango",           "subparse",  "tcp",         "videoconvertscale",
+    "videocrop", "videofilter",  "videoparsersbad", "videorate", "videotestsrc"
   };
   char *folder = g_dir_make_tmp ("plugins-XXXXXX", NULL);
   for (guint i = 0; i < G_N_ELEMENTS (names); i++) {
