@@ -75,6 +75,30 @@ round_weight (ClipWeights *weights, ClipMatrix *w)
   return TRUE;
 }
 
+typedef struct {
+  const ClipMatrix *w;
+  guint8 *packed;
+} Packing;
+
+static void
+pack_group (void *data, int task, int worker)
+{
+  const Packing *packing = data;
+  const ClipMatrix *w = packing->w;
+  const gsize in = w->cols, element = clip_dtype_size (w->dtype);
+  const int first = task * CLIP_GROUP, n = MIN (CLIP_GROUP, w->rows - first);
+  const guint8 *rows = (const guint8 *) w->data + first * in * element;
+  guint8 *group = packing->packed + first * in * element;
+  if (w->dtype == CLIP_DTYPE_F32) {
+    clip_kernels ()->pack ((float *) (void *) group, (const float *) (const void *) rows, in, n,
+                           in);
+    return;
+  }
+  for (int r = 0; r < n; r++)
+    for (gsize c = 0; c < in; c++)
+      memcpy (group + (c * CLIP_GROUP + r) * element, rows + (r * in + c) * element, element);
+}
+
 void
 clip_linear_pack (ClipWeights *weights, ClipLinear *layer, ClipPrecision precision)
 {
@@ -93,12 +117,9 @@ clip_linear_pack (ClipWeights *weights, ClipLinear *layer, ClipPrecision precisi
   guint8 *packed = (guint8 *) clip_weights_alloc (weights, n * element / sizeof (float));
   if (!packed)
     return;
-  for (int r = 0; r < w->rows; r++) {
-    const guint8 *row = (const guint8 *) w->data + r * in * element;
-    guint8 *group = packed + ((r / CLIP_GROUP) * CLIP_GROUP * in + r % CLIP_GROUP) * element;
-    for (gsize c = 0; c < in; c++)
-      memcpy (group + c * CLIP_GROUP * element, row + c * element, element);
-  }
+  Packing packing = { w, packed };
+  clip_threads_run (clip_weights_get_threads (weights), pack_group, &packing,
+                    pieces (w->rows, CLIP_GROUP));
   layer->packed = packed;
   if (rounded) {
     clip_weights_release (weights, (float *) w->data, (w->rows * in + 1) / 2);

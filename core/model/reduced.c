@@ -12,45 +12,57 @@ round_up (int n, int multiple)
 
 /* --------------------------------------------------------------------------------------------------------- weights */
 
+typedef struct {
+  const ClipMatrix *matrix;
+  int n; /* words of a row */
+  guint32 *data;
+  float *scales; /* of int8 */
+  gint32 *sums;
+} Packing;
+
 /* A row to its place among those of its group. */
 static void
-scatter (guint32 *data, int row, const guint32 *words, int n)
+scatter (const Packing *p, int row, const guint32 *words)
 {
-  guint32 *y = data + (gsize) (row / CLIP_GROUP) * CLIP_GROUP * n + row % CLIP_GROUP;
-  for (int i = 0; i < n; i++)
+  guint32 *y = p->data + (gsize) (row / CLIP_GROUP) * CLIP_GROUP * p->n + row % CLIP_GROUP;
+  for (int i = 0; i < p->n; i++)
     y[(gsize) i * CLIP_GROUP] = words[i];
 }
 
 static void
-pack_i8 (guint32 *data, float *scales, gint32 *sums, const ClipMatrix *matrix, int n)
+reduce_row_i8 (const Packing *p, int r, float *row, guint32 *words)
 {
+  const ClipMatrix *matrix = p->matrix;
   const int in = matrix->cols;
-  g_autofree float *row = g_new (float, in);
-  g_autofree guint32 *words = g_new0 (guint32, n);
   gint8 *q = (gint8 *) words;
-  for (int r = 0; r < matrix->rows; r++) {
-    if (matrix->dtype == CLIP_DTYPE_I8) {
-      memcpy (q, (const gint8 *) matrix->data + (gsize) r * in, in);
-      scales[r] = matrix->scales[r];
-    } else {
-      clip_matrix_row (clip_kernels (), row, matrix, r);
-      scales[r] = clip_kernels ()->quantize_weights (q, row, in);
-    }
-    for (int i = 0; i < in; i++)
-      sums[r] += q[i];
-    scatter (data, r, words, n);
+  if (matrix->dtype == CLIP_DTYPE_I8) {
+    memcpy (q, (const gint8 *) matrix->data + (gsize) r * in, in);
+    p->scales[r] = matrix->scales[r];
+  } else {
+    clip_matrix_row (clip_kernels (), row, matrix, r);
+    p->scales[r] = clip_kernels ()->quantize_weights (q, row, in);
   }
+  for (int i = 0; i < in; i++)
+    p->sums[r] += q[i];
 }
 
 static void
-pack_bf16 (guint32 *data, const ClipMatrix *matrix, int n)
+reduce_row_bf16 (const Packing *p, int r, float *row, guint32 *words)
 {
-  g_autofree float *row = g_new (float, matrix->cols);
-  g_autofree guint32 *words = g_new0 (guint32, n);
-  for (int r = 0; r < matrix->rows; r++) {
-    clip_matrix_row (clip_kernels (), row, matrix, r);
-    clip_kernels ()->f32_to_bf16 ((guint16 *) words, row, matrix->cols);
-    scatter (data, r, words, n);
+  clip_matrix_row (clip_kernels (), row, p->matrix, r);
+  clip_kernels ()->f32_to_bf16 ((guint16 *) words, row, p->matrix->cols);
+}
+
+static void
+pack_group (void *data, int task, int worker)
+{
+  const Packing *p = data;
+  const int first = task * CLIP_GROUP, end = MIN (first + CLIP_GROUP, p->matrix->rows);
+  g_autofree float *row = g_new (float, p->matrix->cols);
+  g_autofree guint32 *words = g_new0 (guint32, p->n);
+  for (int r = first; r < end; r++) {
+    (p->scales ? reduce_row_i8 : reduce_row_bf16) (p, r, row, words);
+    scatter (p, r, words);
   }
 }
 
@@ -69,10 +81,9 @@ clip_reduce_pack (ClipWeights *weights, ClipReduced *reduced, const ClipMatrix *
   gint32 *sums = i8 ? (gint32 *) clip_weights_alloc (weights, matrix->rows) : NULL;
   if (!data || (i8 && (!scales || !sums)))
     return FALSE;
-  if (i8)
-    pack_i8 (data, scales, sums, matrix, n);
-  else
-    pack_bf16 (data, matrix, n);
+  Packing packing = { matrix, n, data, scales, sums };
+  clip_threads_run (clip_weights_get_threads (weights), pack_group, &packing,
+                    round_up (matrix->rows, CLIP_GROUP) / CLIP_GROUP);
   *reduced = (ClipReduced){ precision, n, data, scales, sums };
   return TRUE;
 }

@@ -22,7 +22,8 @@ struct _ClipWeights {
   GPtrArray *heap;  /* what was copied or expanded */
   gsize heap_bytes;
   ClipPrecision precision;
-  GError *failure; /* the first */
+  ClipThreads *threads; /* NULL until the first matrix is brought into order */
+  GError *failure;      /* the first */
 };
 
 /* A tensor in the orientation of weights.h. */
@@ -55,6 +56,7 @@ clip_weights_free (ClipWeights *weights)
 {
   if (!weights)
     return;
+  g_clear_pointer (&weights->threads, clip_threads_free);
   g_clear_error (&weights->failure);
   g_hash_table_unref (weights->used);
   g_ptr_array_unref (weights->heap);
@@ -92,9 +94,18 @@ clip_weights_set_precision (ClipWeights *weights, ClipPrecision precision)
   weights->precision = precision;
 }
 
+ClipThreads *
+clip_weights_get_threads (ClipWeights *weights)
+{
+  if (!weights->threads)
+    weights->threads = clip_threads_new (0);
+  return weights->threads;
+}
+
 gboolean
 clip_weights_ok (ClipWeights *weights, GError **error)
 {
+  g_clear_pointer (&weights->threads, clip_threads_free);
   if (weights->failure && error)
     *error = g_error_copy (weights->failure);
   return !weights->failure;

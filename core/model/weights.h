@@ -11,6 +11,7 @@
  * clip_weights_ok () once at its end. What is returned lives as long as the ClipWeights.
  */
 #pragma once
+#include "core/base/threads.h"
 #include "core/checkpoint/checkpoint.h"
 
 /* y = W x. Rows are outputs. Stays in the file's type; I8 has a scale per row: w[r][c] = scales[r] · data[r][c]. */
@@ -63,6 +64,9 @@ float *clip_weights_alloc (ClipWeights *weights, gsize n);
 void clip_weights_forget (ClipWeights *weights, const ClipMatrix *matrix);
 /* Frees @n floats of either before that: what was only needed to make something else of it. */
 void clip_weights_release (ClipWeights *weights, float *data, gsize n);
+
+/* To bring matrices into order: one for each processor, until clip_weights_ok (). */
+ClipThreads *clip_weights_get_threads (ClipWeights *weights);
 
 gboolean clip_weights_ok (ClipWeights *weights, GError **error); /* FALSE: @error is the first failure */
 /* Lets a tower report a failure of its own. */
