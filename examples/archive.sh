@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Labels all videos of a folder, with subtitles for a player beside each, and lists when something was seen:
 #
-#   meson devenv -C build sh examples/archive.sh 'a car on a road;a person walking' 'grey asphalt;an empty room' FOLDER [OUTPUT]
+#   meson devenv -C build -w . sh examples/archive.sh 'a car on a road;a person walking' 'grey asphalt;an empty room' FOLDER [OUTPUT]
 #
 # Given again, it goes on where it was interrupted, and adds what is new.
 set -eu

@@ -3,7 +3,7 @@
 # Gets a published model by name ('gst-clip models' lists them, each with its licence), makes one small file of it, and tells with that
 # what a film or a picture shows:
 #
-#   meson devenv -C build sh examples/models.sh ViT-B/32 'a cat;a dog;an empty garden' FILM.mp4 vit-b-32.safetensors
+#   meson devenv -C build -w . sh examples/models.sh ViT-B/32 'a cat;a dog;an empty garden' FILM.mp4 vit-b-32.safetensors
 #
 # What is there already is neither fetched nor made again. 'default' is the model that comes with the plugin.
 set -eu

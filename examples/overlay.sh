@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Shows a camera's pictures, or a film's, with labels and their scores:
 #
-#   meson devenv -C build sh examples/overlay.sh 'a person;an empty room'
-#   meson devenv -C build sh examples/overlay.sh 'a car;an empty road' FILM.mp4
+#   meson devenv -C build -w . sh examples/overlay.sh 'a person;an empty room'
+#   meson devenv -C build -w . sh examples/overlay.sh 'a car;an empty road' FILM.mp4
 #   SINK='jpegenc ! multifilesink location=%05d.jpg' sh examples/overlay.sh LABELS FILM.mp4
 #
 # The leaky queue keeps a camera's video going where classifying takes longer than a frame.

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Copies a film's pictures, as they are, into a Matroska file with a subtitle track of what is seen (the sound stays behind):
 #
-#   meson devenv -C build sh examples/subtitles.sh FILM.mp4 'a car on a road;a person walking;an empty road' LABELLED.mkv
+#   meson devenv -C build -w . sh examples/subtitles.sh FILM.mp4 'a car on a road;a person walking;an empty road' LABELLED.mkv
 #
 # A queue in each branch holds what the muxer waits for: half a second of text, and the frames that a decoder keeps.
 set -eu
