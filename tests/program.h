@@ -115,3 +115,30 @@ write_file (const char *name, const void *bytes, gssize length)
   g_file_set_contents (path, bytes, length, &error);
   g_assert_no_error (error);
 }
+
+static inline void
+make_test_folder (void)
+{
+  folder = g_dir_make_tmp ("gst-clip-XXXXXX", NULL);
+  g_assert_nonnull (folder);
+}
+
+static inline void
+find_program (void)
+{
+  program = g_getenv ("GST_CLIP_PROGRAM");
+  g_assert_nonnull (program);
+  make_test_folder ();
+}
+
+/* The tests, then their folder. Returns: what the test's program exits with. */
+static inline int
+run_and_clean (void)
+{
+  const int status = g_test_run ();
+  const char *remove[] = { "rm", "-r", folder, NULL };
+  g_spawn_sync (NULL, (char **) remove, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, NULL, NULL,
+                NULL);
+  g_free (folder);
+  return status;
+}

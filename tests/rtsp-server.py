@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# A camera: rtsp-server.py PORT serves rtsp://localhost:PORT/camera, and says so in a line.
+# A camera: rtsp-server.py PORT [SECONDS] serves rtsp://localhost:PORT/camera, and says so in a line. A test card; with SECONDS, it
+# turns dark and light again after so many.
 import sys
 
 import gi
@@ -11,9 +12,23 @@ from gi.repository import GLib, Gst, GstRtspServer
 Gst.init(None)
 factory = GstRtspServer.RTSPMediaFactory()
 factory.set_launch(
-    "( videotestsrc is-live=true ! video/x-raw,format=I420,width=160,height=120,framerate=10/1"
+    "( videotestsrc name=picture is-live=true ! video/x-raw,format=I420,width=160,height=120,framerate=10/1"
     " ! jpegenc ! rtpjpegpay name=pay0 pt=26 )"
 )
+
+
+def turn(picture):
+    picture.set_property("pattern", "smpte" if picture.get_property("pattern").value_nick == "black" else "black")
+    return True
+
+
+def configure(factory, media):
+    picture = media.get_element().get_by_name("picture")
+    GLib.timeout_add(int(1000 * float(sys.argv[2])), turn, picture)
+
+
+if len(sys.argv) > 2:
+    factory.connect("media-configure", configure)
 server = GstRtspServer.RTSPServer()
 server.set_address("127.0.0.1")
 server.set_service(sys.argv[1])

@@ -5,6 +5,7 @@
  *   file    : a test card for 3 s, then darkness for 3 s: two events, in time, each begun and ended
  *   camera  : an RTSP server that goes away and comes back: the label ends and starts again; Ctrl-C ends it for good
  */
+#include "tests/camera.h"
 #include "tests/media.h"
 #include "tests/program.h"
 
@@ -83,41 +84,6 @@ test_command_line (void)
 
 /* -------------------------------------------------------------------------------------------------------------- camera */
 
-static GDataInputStream *
-output_of (GSubprocess *process)
-{
-  return g_data_input_stream_new (g_subprocess_get_stdout_pipe (process));
-}
-
-static GSubprocess *
-start_camera (const char *port)
-{
-  g_autoptr (GError) error = NULL;
-  g_autofree char *script = g_test_build_filename (G_TEST_DIST, "rtsp-server.py", NULL);
-  g_autoptr (GSubprocessLauncher) launcher =
-      g_subprocess_launcher_new (G_SUBPROCESS_FLAGS_STDOUT_PIPE);
-  /* it has no use for our plugin, and cannot load one that has sanitizers */
-  g_subprocess_launcher_unsetenv (launcher, "GST_PLUGIN_PATH");
-  g_subprocess_launcher_unsetenv (launcher, "GST_REGISTRY");
-  GSubprocess *process =
-      g_subprocess_launcher_spawn (launcher, &error, "/usr/bin/python3", script, port, NULL);
-  g_assert_no_error (error);
-  g_autoptr (GDataInputStream) lines = output_of (process);
-  g_autofree char *line = g_data_input_stream_read_line (lines, NULL, NULL, NULL);
-  if (line)
-    return process;
-  g_object_unref (process);
-  return NULL;
-}
-
-static void
-stop_camera (GSubprocess *camera)
-{
-  g_subprocess_force_exit (camera);
-  g_subprocess_wait (camera, NULL, NULL);
-  g_object_unref (camera);
-}
-
 static void
 expect_line (GDataInputStream *lines, const char *kind)
 {
@@ -134,19 +100,12 @@ expect_line (GDataInputStream *lines, const char *kind)
   }
 }
 
-static char *
-free_port (void)
-{
-  g_autoptr (GSocketListener) listener = g_socket_listener_new ();
-  return g_strdup_printf ("%u", g_socket_listener_add_any_inet_port (listener, NULL, NULL));
-}
-
 static void
 test_camera (void)
 {
   g_autofree char *port = free_port ();
   g_autofree char *uri = g_strdup_printf ("rtspt://127.0.0.1:%s/camera", port);
-  GSubprocess *camera = start_camera (port);
+  GSubprocess *camera = start_camera (port, NULL);
   if (!camera) {
     g_test_skip ("no Python with GstRtspServer");
     return;
@@ -160,7 +119,7 @@ test_camera (void)
   expect_line (lines, "start");
   stop_camera (camera);
   expect_line (lines, "end");
-  camera = start_camera (port);
+  camera = start_camera (port, NULL);
   g_assert_nonnull (camera);
   expect_line (lines, "start");
   g_subprocess_send_signal (watch, SIGINT);
@@ -176,18 +135,10 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   gst_init (NULL, NULL);
-  program = g_getenv ("GST_CLIP_PROGRAM");
-  g_assert_nonnull (program);
-  folder = g_dir_make_tmp ("gst-clip-XXXXXX", NULL);
+  find_program ();
 
   g_test_add_func ("/watch/command-line", test_command_line);
   g_test_add_func ("/watch/file", test_file);
   g_test_add_func ("/watch/camera", test_camera);
-  const int status = g_test_run ();
-
-  const char *remove[] = { "rm", "-r", folder, NULL };
-  g_spawn_sync (NULL, (char **) remove, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, NULL, NULL,
-                NULL);
-  g_free (folder);
-  return status;
+  return run_and_clean ();
 }
