@@ -5,7 +5,8 @@
 
 build_packages='gcc libc6-dev pkg-config meson ninja-build libglib2.0-dev libgstreamer1.0-dev
   libgstreamer-plugins-base1.0-dev libjson-glib-dev libopenblas-dev liborc-0.4-dev
-  libarchive-dev zlib1g-dev libgdk-pixbuf-2.0-dev libpango1.0-dev libcurl4-openssl-dev'
+  libarchive-dev zlib1g-dev libgdk-pixbuf-2.0-dev libpango1.0-dev libcurl4-openssl-dev
+  libmosquitto-dev'
 
 # GstAnalytics came with GStreamer 1.24, in -bad; Debian 12 has 1.22, whose -bad-dev brings half of OpenCV and nothing else.
 case "$( . /etc/os-release && echo "${VERSION_ID:-13}" )" in
@@ -18,8 +19,8 @@ play_packages='gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins
   gstreamer1.0-libav'
 
 # Python runs the tests' helpers and the PyGObject example; the programs and the library never need it. MPI is optional:
-# training over several processes. gstreamer1.0-x has textoverlay.
-test_packages="$build_packages $play_packages gstreamer1.0-x libopenmpi-dev openmpi-bin python3 python3-gi gir1.2-gstreamer-1.0 gir1.2-gst-plugins-base-1.0
+# training over several processes. gstreamer1.0-x has textoverlay; mosquitto is the broker that events are published to.
+test_packages="$build_packages $play_packages gstreamer1.0-x libopenmpi-dev openmpi-bin mosquitto mosquitto-clients openssl python3 python3-gi gir1.2-gstreamer-1.0 gir1.2-gst-plugins-base-1.0
   gir1.2-gst-rtsp-server-1.0"
 
 as_root ()

@@ -5,12 +5,18 @@
 #include <stdio.h>
 
 void
-json_line_print (JsonLine *line)
+json_line_put (const char *text)
 {
-  g_autofree char *text = json_line_take (line);
   terminal_clear ();
   fputs (text, stdout);
   fflush (stdout); /* whoever reads along sees a line as soon as it is known */
+}
+
+void
+json_line_print (JsonLine *line)
+{
+  g_autofree char *text = json_line_take (line);
+  json_line_put (text);
 }
 
 gboolean

@@ -5,7 +5,8 @@
  *   classifying  [##########          ]  50 %  0:12 left
  *
  * The time left is the time spent on this task scaled by what remains. The bar is a single line that is wiped before
- * any other output, so it never mixes with it, and it is not drawn at all where stderr is not a terminal.
+ * any other output, so it never mixes with it, and it is not drawn at all where stderr is not a terminal. Any thread may
+ * write.
  */
 #include "gst/cli/terminal.h"
 #include <math.h>
@@ -21,21 +22,32 @@ static struct {
   gint64 started, drawn; /* monotonic time */
   gboolean visible;
 } bar;
+static GMutex lock; /* of the bar, and of stderr */
 
-void
-terminal_clear (void)
+static void
+wipe (void)
 {
   if (bar.visible)
     fputs ("\r\033[K", stderr);
   bar.visible = FALSE;
 }
 
+void
+terminal_clear (void)
+{
+  g_mutex_lock (&lock);
+  wipe ();
+  g_mutex_unlock (&lock);
+}
+
 static void
 say (const char *prefix, const char *format, va_list arguments)
 {
   g_autofree char *text = g_strdup_vprintf (format, arguments);
-  terminal_clear ();
+  g_mutex_lock (&lock);
+  wipe ();
   fprintf (stderr, "gst-clip: %s%s\n", prefix, text);
+  g_mutex_unlock (&lock);
 }
 
 void
@@ -73,11 +85,9 @@ format_duration (char *text, gsize size, double seconds)
     g_snprintf (text, size, "%d:%02d", (int) (s / 60), (int) (s % 60));
 }
 
-void
-terminal_progress (const char *task, double fraction)
+static void
+draw (const char *task, double fraction)
 {
-  if (!isatty (STDERR_FILENO))
-    return;
   gint64 now = g_get_monotonic_time ();
   if (task != bar.task) {
     bar.task = task;
@@ -100,4 +110,14 @@ terminal_progress (const char *task, double fraction)
   fflush (stderr);
   bar.drawn = now;
   bar.visible = TRUE;
+}
+
+void
+terminal_progress (const char *task, double fraction)
+{
+  if (!isatty (STDERR_FILENO))
+    return;
+  g_mutex_lock (&lock);
+  draw (task, fraction);
+  g_mutex_unlock (&lock);
 }

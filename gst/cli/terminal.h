@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* stderr: diagnostics, and a progress bar with the time left where it is a terminal. */
+/* stderr: diagnostics, and a progress bar with the time left where it is a terminal. From any thread. */
 #pragma once
 #include <glib.h>
 

@@ -11,6 +11,7 @@
  */
 #include "gst/cli/jsonline.h"
 #include "gst/cli/labelling.h"
+#include "gst/cli/mqtt.h"
 #include "gst/cli/options.h"
 #include "gst/cli/terminal.h"
 #include <glib-unix.h>
@@ -22,10 +23,15 @@
 #define LONGEST_PAUSE 30
 
 static double max_rate = 5;
+static char *address; /* (nullable): of a broker */
 
 static const GOptionEntry entries[] = {
   { "max-rate", 'r', 0, G_OPTION_ARG_DOUBLE, &max_rate,
     "Classify at most N frames a second, 0: no limit (default 5)", "N" },
+  { "mqtt", 0, 0, G_OPTION_ARG_FILENAME, &address,
+    "Publish the events, too: mqtt[s]://[USER[:PASSWORD]@]HOST[:PORT]/TOPIC; the password better "
+    "in " MQTT_PASSWORD_VARIABLE,
+    "URL" },
   { NULL },
 };
 
@@ -35,6 +41,7 @@ static const char *const endless[] = { "rtsp", "rtmp", "srt", "rist", "udp", "v4
 typedef struct {
   const char *source; /* as it was named */
   GstElement *pipeline, *classify;
+  Mqtt *mqtt; /* (nullable) */
   GMainLoop *loop;
   GDateTime *now;                 /* (nullable): UTC … */
   GstClockTime at;                /* … at this running time */
@@ -70,10 +77,13 @@ begin_line (const Watch *watch, const char *event, const char *label, GstClockTi
 }
 
 static void
-end_line (JsonLine *line)
+end_line (const Watch *watch, JsonLine *line)
 {
   json_line_end (line, '}');
-  json_line_print (line);
+  g_autofree char *text = json_line_take (line);
+  json_line_put (text);
+  if (watch->mqtt)
+    mqtt_publish (watch->mqtt, g_strchomp (text));
   json_line_free (line);
 }
 
@@ -101,7 +111,7 @@ tell_end (const Watch *watch, const GstStructure *message, guint index)
               GST_CLOCK_TIME_IS_VALID (duration) ? began + duration : watch->at);
   json_line_float (line, "peak", g_value_get_float (item (message, "peaks", index)));
   json_line_float (line, "mean", g_value_get_float (item (message, "means", index)));
-  end_line (line);
+  end_line (watch, line);
 }
 
 static gboolean
@@ -119,8 +129,8 @@ tell_start (const Watch *watch, const GstStructure *message, guint index)
 {
   const char *label = g_value_get_string (item (message, "labels", index));
   if (has_appeared (message, label))
-    end_line (
-        begin_line (watch, "start", label, g_value_get_uint64 (item (message, "since", index))));
+    end_line (watch, begin_line (watch, "start", label,
+                                 g_value_get_uint64 (item (message, "since", index))));
 }
 
 static void
@@ -295,8 +305,24 @@ run_loop (Watch *watch)
 }
 
 static int
+watch_source (Watch *watch, MqttAddress *broker)
+{
+  g_autoptr (GError) error = NULL;
+  if (broker && !(watch->mqtt = mqtt_open (broker, watch->source, MQTT_LIMITS, &error))) {
+    terminal_report ("%s", error->message);
+    return CLI_FAILED;
+  }
+  run_loop (watch);
+  if (mqtt_close (watch->mqtt) > 0)
+    watch->status = CLI_FAILED;
+  return watch->status;
+}
+
+static int
 run (char **arguments, guint n)
 {
+  g_autoptr (GError) error = NULL;
+  g_autoptr (MqttAddress) broker = NULL;
   const int status = labelling_check ();
   if (status != CLI_OK)
     return status;
@@ -304,11 +330,13 @@ run (char **arguments, guint n)
     return usage_error ("--max-rate is %g, expected 0 … 1000", max_rate);
   if (n != 1)
     return usage_error ("watch takes one argument: an URI, a device or a file");
+  if (address &&
+      !(broker = mqtt_address_parse (address, g_getenv (MQTT_PASSWORD_VARIABLE), &error)))
+    return usage_error ("--mqtt: %s", error->message);
   gst_init (NULL, NULL);
   if (!labelling_have_elements ())
     return CLI_FAILED;
 
-  g_autoptr (GError) error = NULL;
   Watch watch = { .source = arguments[0] };
   g_autoptr (ClipLabels) labels = labelling_load (NULL, &error);
   g_auto (GStrv) templates = labels ? labelling_load_prompts (&error) : NULL;
@@ -319,11 +347,10 @@ run (char **arguments, guint n)
   }
   /* held, so that a source that comes back does not load it again */
   g_autoptr (ClipModel) model = options_load_model (NULL, FALSE);
-  if (model)
-    run_loop (&watch);
+  const int result = model ? watch_source (&watch, g_steal_pointer (&broker)) : CLI_FAILED;
   gst_object_unref (watch.classify);
   gst_object_unref (watch.pipeline);
-  return model ? watch.status : CLI_FAILED;
+  return result;
 }
 
 const CliCommand command_watch = {
