@@ -44,6 +44,29 @@ diff "$folder/first.out" "$folder/second.out"
 grep -q labelled "$folder/first.err"
 grep -q skipped "$folder/second.err"
 
+# A doorbell rings, where there is a broker and an RTSP server.
+if PATH=$PATH:/usr/sbin command -v mosquitto >/dev/null && command -v mosquitto_sub >/dev/null &&
+  "$python" -c 'import gi; gi.require_version("GstRtspServer", "1.0")' 2>/dev/null; then
+  port=$("$python" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+  printf 'listener %s 127.0.0.1\nallow_anonymous true\n' "$port" >"$folder/broker.conf"
+  PATH=$PATH:/usr/sbin mosquitto -c "$folder/broker.conf" >"$folder/broker.log" 2>&1 &
+  broker=$!
+  door=mqtt://127.0.0.1:$port/door
+  until mosquitto_pub -L "$door" -n 2>/dev/null; do kill -0 $broker && sleep 0.1; done
+  BELL="echo ding" timeout 60 sh "$examples/doorbell.sh" ring "$door" >"$folder/ring.out" &
+  ring=$!
+  LABELS='a white ball' BACKGROUND='a cat' timeout -s INT 60 sh "$examples/doorbell.sh" watch "$door" "$folder/ball.avi" \
+    >"$folder/watch.out" 2>"$folder/watch.err" &
+  watch=$!
+  for _ in $(seq 300); do grep -q ding "$folder/ring.out" && break; sleep 0.1; done
+  kill $watch $ring $broker
+  wait $watch $ring $broker || true
+  cat "$folder/ring.out" "$folder/watch.err"
+  grep -q 'door/state: online' "$folder/ring.out"
+  grep -q '"event": "start", "label": "a white ball"' "$folder/ring.out"
+  grep -q ding "$folder/ring.out"
+fi
+
 # A model of one file, made once.
 for line in first second; do
   sh "$examples/models.sh" default 'a white ball;a cat' "$folder/ball.avi" "$folder/small.safetensors" >"$folder/$line.out"
