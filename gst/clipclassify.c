@@ -176,26 +176,20 @@ attach (GstClipClassify *self, GstBuffer *buffer, gboolean held, gboolean embedd
 }
 
 static void
-attach_regions (GstClipClassify *self, const Snapshot *snapshot)
+attach_regions (GstClipClassify *self, GstBuffer *buffer, const Snapshot *snapshot, gboolean held)
 {
-  const ClipObserver *observer = &self->observer;
-  if (observer->regions.n == 0 || !snapshot->classifier)
-    return;
+  ClipObserver *observer = &self->observer;
+  if (!snapshot->classifier && !snapshot->embedding)
+    return; /* there is nothing to say of them */
   g_autofree char *name = gst_object_get_name (GST_OBJECT (self));
-  clip_regions_attach (&observer->regions, snapshot->classifier, &snapshot->reporting, name,
-                       clip_model_get_info (observer->inference.model));
-}
-
-/* Until the next start: the element says so once. */
-static void
-refuse_regions (GstClipClassify *self)
-{
-  self->observer.subject = CLIP_SUBJECT_FRAME;
-  GST_ELEMENT_WARNING (
-      self, LIBRARY, SETTINGS,
-      ("regions: detections are classified inline only: set mode=inline. The whole "
-       "frame is classified."),
-      (NULL));
+  const ClipFindingsContext context = {
+    .element = name,
+    .model = clip_model_get_info (observer->inference.model)->id,
+    .held = held,
+    .embedding = snapshot->embedding,
+  };
+  clip_findings_score (&observer->findings, snapshot->classifier, &snapshot->reporting);
+  clip_findings_attach (&observer->findings, buffer, &observer->inference.format, &context);
 }
 
 static void
@@ -248,8 +242,6 @@ gst_clip_classify_transform_ip (GstBaseTransform *base, GstBuffer *buffer)
   const ClipTimes times = clip_times_of (buffer, &base->segment);
 
   clip_observer_set_live (observer, live);
-  if (live && observer->subject != CLIP_SUBJECT_FRAME)
-    refuse_regions (self);
   if (is_new_scene (self, buffer, &times, live || snapshot.live))
     clip_observer_forget (observer);
   if (GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_GAP))
@@ -258,7 +250,8 @@ gst_clip_classify_transform_ip (GstBaseTransform *base, GstBuffer *buffer)
                            is_late (&snapshot, &times)))
     return refuse (self, buffer);
   account (self, &observation, live);
-  attach_regions (self, &snapshot);
+  if (clip_observer_knows_regions (observer, times.running_time, snapshot.max_age))
+    attach_regions (self, buffer, &snapshot, live);
   if (!clip_observer_knows (observer, times.running_time, snapshot.max_age))
     return GST_FLOW_OK;
   clip_result_score (&observer->result, snapshot.classifier, &snapshot.reporting);

@@ -13,18 +13,31 @@ typedef struct {
   ClipMetaLabel labels[];
 } OwnedMeta;
 
+/* No tags: it depends neither on size, format nor orientation, so that elements copy it whatever they
+ * change. */
+static const GstMetaInfo *
+register_meta (gsize *once, const char *name)
+{
+  if (g_once_init_enter (once)) {
+    static const char *tags[] = { NULL };
+    g_once_init_leave (once, (gsize) gst_meta_register_custom (name, tags, NULL, NULL, NULL));
+  }
+  return (const GstMetaInfo *) *once;
+}
+
 const GstMetaInfo *
 clip_meta_get_info (void)
 {
   static gsize info = 0;
-  if (g_once_init_enter (&info)) {
-    /* No tags: it depends neither on size, format nor orientation, so that elements copy it
-     * whatever they change. */
-    static const char *tags[] = { NULL };
-    g_once_init_leave (&info,
-                       (gsize) gst_meta_register_custom (CLIP_META_NAME, tags, NULL, NULL, NULL));
-  }
-  return (const GstMetaInfo *) info;
+  return register_meta (&info, CLIP_META_NAME);
+}
+
+/* It says how large the frame was that its rectangles are of. */
+const GstMetaInfo *
+clip_meta_get_regions_info (void)
+{
+  static gsize info = 0;
+  return register_meta (&info, CLIP_REGIONS_META_NAME);
 }
 
 void

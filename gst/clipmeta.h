@@ -82,6 +82,11 @@ CLIP_META_API void clip_meta_add (GstBuffer *buffer, const ClipMeta *meta);
 /* Makes "GstClipMeta" known to GStreamer; the plugin and both functions above do it by themselves. */
 CLIP_META_API const GstMetaInfo *clip_meta_get_info (void);
 
+/* What was found out about detections in a frame is another GstCustomMeta. Its fields are in docs/elements.md; this makes its
+ * name known, so that gst_buffer_get_custom_meta () finds it. The plugin does it by itself. */
+#define CLIP_REGIONS_META_NAME "GstClipRegionsMeta"
+CLIP_META_API const GstMetaInfo *clip_meta_get_regions_info (void);
+
 /* Sets the fields @labels_field and @scores_field of @structure, as in the table above. */
 CLIP_META_API void clip_meta_set_labels (GstStructure *structure, const char *labels_field,
                                          const char *scores_field, const ClipMetaLabel *labels,

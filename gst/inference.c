@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * buffer → planes, mapped for reading where they lie → pixels [3, H, W] → feature [E]
+ * buffer → planes, mapped for reading where they lie → pixels [3, H, W]; pixels [B, 3, H, W] → features [B, E]
  */
 #include "gst/inference.h"
 
@@ -27,17 +27,13 @@ void
 clip_inference_sleep (ClipInference *inference)
 {
   g_clear_pointer (&inference->session, clip_session_free);
-  g_clear_pointer (&inference->pixels, g_free);
 }
 
 void
 clip_inference_wake (ClipInference *inference)
 {
-  const ClipModelInfo *info = clip_model_get_info (inference->model);
-  if (inference->session)
-    return;
-  inference->session = clip_session_new (inference->model, inference->threads);
-  inference->pixels = g_new0 (float, 3 * (gsize) info->image_width * info->image_height);
+  if (!inference->session)
+    inference->session = clip_session_new (inference->model, inference->threads);
 }
 
 gboolean
@@ -70,25 +66,25 @@ clip_inference_encode (ClipSession *session, float *features, const float *pixel
   return (thread_cpu_time () - start) * clip_session_get_threads (session);
 }
 
+gsize
+clip_inference_n_pixels (const ClipInference *inference)
+{
+  const ClipModelInfo *info = clip_model_get_info (inference->model);
+  return 3 * (gsize) info->image_width * info->image_height;
+}
+
 gboolean
-clip_inference_read (ClipInference *inference, float *pixels, GstBuffer *buffer)
+clip_inference_read (const ClipInference *inference, float *pixels, GstBuffer *buffer)
 {
   return clip_frame_read (pixels, inference->preprocess, buffer, &inference->format);
 }
 
-gboolean
-clip_inference_run (ClipInference *inference, float *feature, GstClockTime *cost, GstBuffer *buffer)
-{
-  if (!clip_inference_read (inference, inference->pixels, buffer))
-    return FALSE;
-  *cost = clip_inference_encode (inference->session, feature, inference->pixels, 1);
-  return TRUE;
-}
-
 GstClockTime
-clip_inference_warm_up (ClipInference *inference, float *feature)
+clip_inference_warm_up (ClipInference *inference)
 {
+  g_autofree float *pixels = g_new0 (float, clip_inference_n_pixels (inference));
+  g_autofree float *feature = g_new (float, clip_model_get_info (inference->model)->embed_dim);
   const GstClockTime start = gst_util_get_timestamp ();
-  clip_encode_image (inference->session, feature, inference->pixels, 1);
+  clip_encode_image (inference->session, feature, pixels, 1);
   return gst_util_get_timestamp () - start;
 }

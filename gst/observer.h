@@ -2,9 +2,7 @@
 /* The way of a frame through one element: whether to look at it, who does, and what is known then. */
 #pragma once
 #include "gst/choice.h"
-#include "gst/inference.h"
-#include "gst/regions.h"
-#include "gst/result.h"
+#include "gst/findings.h"
 #include "gst/service.h"
 
 /* For the streaming thread only. */
@@ -12,10 +10,11 @@ typedef struct {
   ClipInference inference;
   ClipStream *stream; /* NULL: frames are classified inline */
   ClipChoice choice;
-  ClipResult result;   /* the newest */
-  ClipSubject subject; /* inline */
-  ClipRegions regions; /* of the frame, where it was classified inline */
-  guint n_dropped;     /* since the last observation */
+  ClipSubject subject;
+  ClipShot shot;         /* inline */
+  ClipResult result;     /* the newest */
+  ClipFindings findings; /* inline: of the frame, if it was classified; live: the newest */
+  guint n_dropped;       /* since the last observation */
 } ClipObserver;
 
 /* What became of a frame. */
@@ -24,7 +23,7 @@ typedef struct {
   GstClockTime waited; /* how long a chosen one did */
   guint n_classified;  /* frames, since the last observation */
   GstClockTime took;   /* to classify the newest of these */
-  guint n_regions;     /* that were classified, of this frame */
+  guint n_regions;     /* of these frames, that were classified */
   guint n_regions_skipped;
   guint n_dropped; /* frames that were chosen before, and will not be classified */
 } ClipObservation;
@@ -47,6 +46,8 @@ gboolean clip_observer_look (ClipObserver *observer, ClipObservation *observatio
                              GstBuffer *buffer, const ClipTimes *times, const ClipRules *rules,
                              gboolean late);
 
-/* Whether the result tells something about a frame at running time @time. @max_age: 0: any. */
+/* Whether the result, the findings tell something about a frame at running time @time. @max_age: 0: any. */
 gboolean clip_observer_knows (const ClipObserver *observer, GstClockTime time,
                               GstClockTime max_age);
+gboolean clip_observer_knows_regions (const ClipObserver *observer, GstClockTime time,
+                                      GstClockTime max_age);

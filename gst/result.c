@@ -9,6 +9,15 @@
 
 #include <math.h>
 
+gboolean
+clip_reporting_equal (const ClipReporting *a, const ClipReporting *b)
+{
+  const ClipSteadiness *x = &a->steadiness, *y = &b->steadiness;
+  return a->scoring == b->scoring && a->threshold == b->threshold && a->top_k == b->top_k &&
+         x->smoothing == y->smoothing && x->hysteresis == y->hysteresis && x->min_on == y->min_on &&
+         x->min_off == y->min_off;
+}
+
 void
 clip_result_init (ClipResult *result, int n)
 {
@@ -29,18 +38,24 @@ clip_result_clear (ClipResult *result)
   *result = (ClipResult){ 0 };
 }
 
+GBytes *
+clip_result_embedding (const float *feature, gsize n)
+{
+  double sum = 0;
+  for (gsize i = 0; i < n; i++)
+    sum += (double) feature[i] * feature[i];
+  const float scale = sum > 0 ? 1 / sqrt (sum) : 0;
+  float *unit = g_new (float, n);
+  for (gsize i = 0; i < n; i++)
+    unit[i] = feature[i] * scale;
+  return g_bytes_new_take (unit, n * sizeof (float));
+}
+
 void
 clip_result_update (ClipResult *result)
 {
-  double sum = 0;
-  for (int i = 0; i < result->n; i++)
-    sum += (double) result->feature[i] * result->feature[i];
-  const float scale = sum > 0 ? 1 / sqrt (sum) : 0;
-  float *unit = g_new (float, result->n);
-  for (int i = 0; i < result->n; i++)
-    unit[i] = result->feature[i] * scale;
   g_clear_pointer (&result->embedding, g_bytes_unref);
-  result->embedding = g_bytes_new_take (unit, result->n * sizeof (float));
+  result->embedding = clip_result_embedding (result->feature, result->n);
   result->scored = FALSE;
   result->is_new_scene |= !result->valid;
   result->valid = TRUE;
@@ -63,15 +78,6 @@ set_classifier (ClipResult *result, ClipClassifier *classifier)
   result->spells = g_renew (const ClipSpell *, result->spells, n);
 }
 
-static gboolean
-is_same (const ClipReporting *a, const ClipReporting *b)
-{
-  const ClipSteadiness *x = &a->steadiness, *y = &b->steadiness;
-  return a->scoring == b->scoring && a->threshold == b->threshold && a->top_k == b->top_k &&
-         x->smoothing == y->smoothing && x->hysteresis == y->hysteresis && x->min_on == y->min_on &&
-         x->min_off == y->min_off;
-}
-
 static void
 report (ClipResult *result, const ClipLabels *labels, guint top_k)
 {
@@ -86,7 +92,8 @@ report (ClipResult *result, const ClipLabels *labels, guint top_k)
 void
 clip_result_score (ClipResult *result, ClipClassifier *classifier, const ClipReporting *reporting)
 {
-  if (result->scored && result->classifier == classifier && is_same (&result->reporting, reporting))
+  if (result->scored && result->classifier == classifier &&
+      clip_reporting_equal (&result->reporting, reporting))
     return;
   if (result->classifier != classifier)
     set_classifier (result, classifier);

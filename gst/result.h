@@ -33,6 +33,11 @@ typedef struct {
   guint n_labels;
 } ClipResult;
 
+gboolean clip_reporting_equal (const ClipReporting *a, const ClipReporting *b);
+
+/* Returns: (transfer full): [n] of unit length. */
+GBytes *clip_result_embedding (const float *feature, gsize n);
+
 void clip_result_init (ClipResult *result, int n);
 void clip_result_clear (ClipResult *result);
 

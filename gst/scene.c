@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * GstClipMeta → labels, scores rounded to a percent: what changes less is not seen, and need not be
- * drawn again. GstVideoRegionOfInterestMeta → boxes, cut at the frame's edges, with the label that
- * clipclassify attached to it, else its type.
+ * drawn again. Detections → boxes, with the label that clipclassify attached to them, else their type.
  */
 #include "gst/scene.h"
 
 #include "gst/clipmeta.h"
-#include "gst/regions.h"
+#include "gst/detection.h"
 
 #include <math.h>
 
@@ -41,34 +40,27 @@ add_labels (ClipScene *scene, const ClipMeta *meta, guint max)
 
 /* Returns: (transfer full): "label 87 %" */
 static char *
-name_box (const GstVideoRegionOfInterestMeta *region, const char *element)
+name_box (const ClipDetection *detection, const char *element)
 {
-  for (GList *item = region->params; item; item = item->next) {
-    const GstStructure *param = item->data;
-    const char *label = gst_structure_get_string (param, "label");
-    double score;
-    if (label && gst_structure_has_name (param, CLIP_REGIONS_PARAM) &&
-        gst_structure_get_double (param, "confidence", &score) && isfinite (score) &&
-        (!element || g_strcmp0 (gst_structure_get_string (param, "element"), element) == 0)) {
-      g_autofree char *valid = g_utf8_make_valid (label, -1);
-      return g_strdup_printf ("%s %d %%", valid, to_percent ((float) score));
-    }
+  ClipMetaLabel label;
+  if (clip_detection_read (detection, element, &label)) {
+    g_autofree char *valid = g_utf8_make_valid (label.name, -1);
+    return g_strdup_printf ("%s %d %%", valid, to_percent (label.score));
   }
-  const char *type = g_quark_to_string (region->roi_type);
+  const char *type = g_quark_to_string (detection->type);
   return g_utf8_make_valid (type ? type : "", -1);
 }
 
 static void
-add_box (ClipScene *scene, const GstVideoRegionOfInterestMeta *region, const char *element,
-         int width, int height)
+add_boxes (ClipScene *scene, GstBuffer *buffer, const char *element, int width, int height)
 {
-  const gint64 right = MIN ((gint64) region->x + region->w, width);
-  const gint64 bottom = MIN ((gint64) region->y + region->h, height);
-  if (right <= region->x || bottom <= region->y)
-    return; /* empty, or outside */
-  const ClipSceneBox box = { name_box (region, element), (int) region->x, (int) region->y,
-                             (int) (right - region->x), (int) (bottom - region->y) };
-  g_array_append_val (scene->boxes, box);
+  g_autoptr (GArray) all = clip_detections_find (buffer, width, height, NULL);
+  for (guint i = 0; i < MIN (all->len, CLIP_SCENE_MAX_BOXES); i++) {
+    const ClipDetection *detection = &g_array_index (all, ClipDetection, i);
+    const ClipSceneBox box = { name_box (detection, element), detection->x, detection->y,
+                               detection->width, detection->height };
+    g_array_append_val (scene->boxes, box);
+  }
 }
 
 ClipScene *
@@ -87,12 +79,8 @@ clip_scene_read (GstBuffer *buffer, const ClipSceneOptions *options, int width, 
       add_labels (scene, meta, options->max_labels);
     clip_meta_free (meta);
   }
-  GstMeta *region;
-  state = NULL;
-  while (options->boxes && scene->boxes->len < CLIP_SCENE_MAX_BOXES &&
-         (region = gst_buffer_iterate_meta_filtered (buffer, &state,
-                                                     GST_VIDEO_REGION_OF_INTEREST_META_API_TYPE)))
-    add_box (scene, (const GstVideoRegionOfInterestMeta *) region, options->element, width, height);
+  if (options->boxes)
+    add_boxes (scene, buffer, options->element, width, height);
   return scene;
 }
 

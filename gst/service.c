@@ -1,20 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * streams' newest pixels [3, R, R], in turn → feature [E], on one worker for each model
+ * streams' newest frames, pixels [n, 3, R, R], in turn → features [n, E], on one worker for each model
  *
  * Each stream has a place for one frame that waits. A new one replaces it there, and keeps its place
  * in the queue: so each stream with a frame to look at has its turn once in a round, whatever rate
- * it delivers at, and what is looked at is its newest. The worker takes one frame at a time, for a
- * batch would make the frames in it older than they have to be.
+ * it delivers at, and what is looked at is its newest. The worker takes one frame at a time (with all
+ * its regions), for a batch of several would make the frames in it older than they have to be.
  *
- * Pixels have three buffers that change roles instead of being copied: the streaming thread writes
- * `spare`, `waiting` is in the queue, `taken` belongs to the worker.
+ * A stream has four shots that change roles instead of being copied: the streaming thread writes
+ * `spare`, `waiting` is in the queue, `taken` belongs to the worker, `answered` has features. A frame
+ * without a picture goes the same way, so that its answer comes in turn.
  */
 #include "gst/service.h"
-
-#include "gst/inference.h"
-
-#include <string.h>
 
 typedef struct {
   ClipModel *model;
@@ -30,19 +27,27 @@ typedef struct {
 
 struct _ClipStream {
   ClipService *service;
-  float *spare; /* [3, R, R]; of the streaming thread */
+  ClipShot shots[4];
+  ClipShot *spare; /* one of these, as the next three; of the streaming thread */
 
   /* under the service's lock */
-  float *waiting, *taken; /* [3, R, R] */
-  gboolean waits, runs;   /* a frame waits, is being classified */
-  gboolean cancelled;     /* the one that runs was */
-  ClipTimes times;        /* of the frame that waits */
-  ClipAnswer answer;      /* n = 0: there is none */
-  float *feature;         /* [E] of the answer */
+  ClipShot *waiting, *taken, *answered;
+  gboolean waits, runs; /* a frame waits, is being classified */
+  gboolean cancelled;   /* the one that runs was */
+  gboolean has_answer;
+  ClipAnswer answer;
 };
 
 static GMutex services_lock;
 static GSList *services = NULL; /* of ClipService */
+
+static void
+swap (ClipShot **a, ClipShot **b)
+{
+  ClipShot *shot = *a;
+  *a = *b;
+  *b = shot;
+}
 
 /* --------------------------------------------------------------------------------------------------------- worker */
 
@@ -55,30 +60,37 @@ next_stream (ClipService *service)
   return g_queue_pop_head (&service->queue);
 }
 
-/* With the lock, which it gives back meanwhile. @feature: (inout): [E], changed for another. */
+/* With the lock. What `taken` became is the answer. */
 static void
-run_stream (ClipService *service, ClipStream *stream, ClipSession *session, float **feature)
+answer (ClipStream *stream, GstClockTime took, GstClockTime cost)
 {
-  const ClipTimes times = stream->times;
-  float *pixels = stream->waiting;
-  stream->waiting = stream->taken;
-  stream->taken = pixels;
+  ClipAnswer *sum = &stream->answer;
+  swap (&stream->taken, &stream->answered);
+  stream->has_answer = TRUE;
+  sum->n += clip_shot_n (stream->answered) > 0;
+  sum->n_regions += stream->answered->regions.n;
+  sum->n_regions_skipped += stream->answered->regions.n_skipped;
+  sum->took = took;
+  sum->cost += cost;
+}
+
+/* With the lock, which it gives back meanwhile. */
+static void
+run_stream (ClipService *service, ClipStream *stream, ClipSession *session)
+{
+  swap (&stream->waiting, &stream->taken);
   stream->waits = FALSE;
   stream->runs = TRUE;
   stream->cancelled = FALSE;
   g_mutex_unlock (&service->lock);
 
   const GstClockTime start = gst_util_get_timestamp ();
-  const GstClockTime cost = clip_inference_encode (session, *feature, pixels, 1);
+  const GstClockTime cost = clip_shot_encode (stream->taken, session);
   const GstClockTime took = gst_util_get_timestamp () - start;
 
   g_mutex_lock (&service->lock);
-  if (!stream->cancelled) {
-    float *before = stream->feature;
-    stream->feature = *feature;
-    *feature = before;
-    stream->answer = (ClipAnswer){ times, stream->answer.n + 1, took, stream->answer.cost + cost };
-  }
+  if (!stream->cancelled)
+    answer (stream, took, cost);
   stream->runs = FALSE;
   g_cond_broadcast (&service->done);
 }
@@ -88,13 +100,11 @@ work (gpointer data)
 {
   ClipService *service = data;
   g_autoptr (ClipSession) session = clip_session_new (service->model, service->threads);
-  float *feature = g_new0 (float, clip_model_get_info (service->model)->embed_dim);
   ClipStream *stream;
   g_mutex_lock (&service->lock);
   while ((stream = next_stream (service)))
-    run_stream (service, stream, session, &feature);
+    run_stream (service, stream, session);
   g_mutex_unlock (&service->lock);
-  g_free (feature);
   return NULL;
 }
 
@@ -165,13 +175,13 @@ leave_service (ClipService *service)
 ClipStream *
 clip_stream_new (ClipModel *model, int threads)
 {
-  const ClipModelInfo *info = clip_model_get_info (model);
-  const gsize n = 3 * (gsize) info->image_width * info->image_height;
   ClipStream *stream = g_new0 (ClipStream, 1);
-  stream->spare = g_new0 (float, n);
-  stream->waiting = g_new0 (float, n);
-  stream->taken = g_new0 (float, n);
-  stream->feature = g_new0 (float, info->embed_dim);
+  for (guint i = 0; i < G_N_ELEMENTS (stream->shots); i++)
+    clip_shot_init (&stream->shots[i], model);
+  stream->spare = &stream->shots[0];
+  stream->waiting = &stream->shots[1];
+  stream->taken = &stream->shots[2];
+  stream->answered = &stream->shots[3];
   stream->service = join_service (model, threads);
   return stream;
 }
@@ -186,50 +196,46 @@ clip_stream_free (ClipStream *stream)
     g_cond_wait (&service->done, &service->lock);
   g_mutex_unlock (&service->lock);
   leave_service (service);
-  g_free (stream->spare);
-  g_free (stream->waiting);
-  g_free (stream->taken);
-  g_free (stream->feature);
+  for (guint i = 0; i < G_N_ELEMENTS (stream->shots); i++)
+    clip_shot_clear (&stream->shots[i]);
   g_free (stream);
 }
 
-float *
-clip_stream_get_pixels (ClipStream *stream)
+ClipShot *
+clip_stream_get_shot (ClipStream *stream)
 {
   return stream->spare;
 }
 
 gboolean
-clip_stream_put (ClipStream *stream, const ClipTimes *times)
+clip_stream_put (ClipStream *stream)
 {
   ClipService *service = stream->service;
-  float *pixels = stream->spare;
   g_mutex_lock (&service->lock);
-  const gboolean replaced = stream->waits;
-  stream->spare = stream->waiting;
-  stream->waiting = pixels;
-  stream->times = *times;
-  stream->waits = TRUE;
-  if (!replaced) {
+  swap (&stream->spare, &stream->waiting);
+  if (!stream->waits) {
     g_queue_push_tail (&service->queue, stream);
     g_cond_signal (&service->queued);
   }
+  const gboolean replaced = stream->waits && clip_shot_n (stream->spare) > 0;
+  stream->waits = TRUE;
   g_mutex_unlock (&service->lock);
   return replaced;
 }
 
-gboolean
-clip_stream_take (ClipStream *stream, ClipAnswer *answer, float *feature)
+const ClipShot *
+clip_stream_take (ClipStream *stream, ClipAnswer *answer)
 {
   ClipService *service = stream->service;
-  const gsize size = clip_model_get_info (service->model)->embed_dim * sizeof (float);
   g_mutex_lock (&service->lock);
+  const gboolean has_answer = stream->has_answer;
+  if (has_answer)
+    swap (&stream->answered, &stream->spare);
   *answer = stream->answer;
-  if (answer->n > 0)
-    memcpy (feature, stream->feature, size);
   stream->answer = (ClipAnswer){ 0 };
+  stream->has_answer = FALSE;
   g_mutex_unlock (&service->lock);
-  return answer->n > 0;
+  return has_answer ? stream->spare : NULL;
 }
 
 guint
@@ -237,11 +243,14 @@ clip_stream_cancel (ClipStream *stream)
 {
   ClipService *service = stream->service;
   g_mutex_lock (&service->lock);
-  const guint n = stream->waits + (stream->runs && !stream->cancelled) + stream->answer.n;
+  const guint n = (stream->waits && clip_shot_n (stream->waiting) > 0) +
+                  (stream->runs && !stream->cancelled && clip_shot_n (stream->taken) > 0) +
+                  stream->answer.n;
   if (stream->waits)
     g_queue_remove (&service->queue, stream);
   stream->waits = FALSE;
   stream->cancelled = TRUE;
+  stream->has_answer = FALSE;
   stream->answer = (ClipAnswer){ 0 };
   g_mutex_unlock (&service->lock);
   return n;

@@ -429,15 +429,19 @@ clip_settings_install (GObjectClass *class)
   /**
    * GstClipClassify:regions:
    *
-   * Detections are the #GstVideoRegionOfInterestMeta that elements upstream attached to a frame. Each
-   * is cropped and classified, and its labels are attached to it as a param "classification". Inline
-   * only: in live mode it is refused with a warning message, and the frame is classified.
+   * Detections are what elements upstream attached to a frame: #GstVideoRegionOfInterestMeta, and
+   * with GStreamer 1.24 GstAnalyticsODMtd. Each is cropped and classified, and its labels are attached
+   * to it, as a param "classification" or as related GstAnalyticsClsMtd. In live mode they are
+   * attached to detections of later frames in about the same place. All of them are in the frame's
+   * "GstClipRegionsMeta", too.
    *
    * Since: 0.1
    */
   g_object_class_install_property (
       class, CLIP_SETTING_REGIONS,
-      g_param_spec_enum ("regions", "Regions", "What of a frame is classified",
-                         GST_TYPE_CLIP_REGIONS, CLIP_SUBJECT_FRAME, ready));
+      g_param_spec_enum (
+          "regions", "Regions",
+          "What of a frame is classified: the whole, or what elements upstream detected in it",
+          GST_TYPE_CLIP_REGIONS, CLIP_SUBJECT_FRAME, ready));
   install_steadiness (class, playing | GST_PARAM_CONTROLLABLE);
 }

@@ -3,7 +3,8 @@
 #pragma once
 #include "gst/choice.h"
 #include "gst/labeller.h"
-#include "gst/regions.h"
+#include "gst/result.h"
+#include "gst/shot.h"
 #include "gst/result.h"
 
 enum {

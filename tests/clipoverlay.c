@@ -5,6 +5,9 @@
 
 #include <gst/app/gstappsink.h>
 #include <math.h>
+#ifdef HAVE_ANALYTICS
+#include <gst/analytics/analytics.h>
+#endif
 
 #define WIDTH 320
 #define HEIGHT 240
@@ -573,6 +576,59 @@ test_classified_boxes (void)
   }
 }
 
+#ifdef HAVE_ANALYTICS
+/* The same, of GstAnalyticsODMtd: the first related class is shown. Where a ROI meta has its rectangle, they are one. */
+static void
+test_objects (void)
+{
+  static const struct {
+    const char *name, *properties, *type;
+    int x, width;
+    float score;        /* 0: no class; a class of an unrelated object is always there */
+    gboolean roi, same; /* a ROI meta, too, in the same place */
+    int rectangles;
+  } cases[] = {
+    { "without a name", NULL, "", 10, 100, 0, FALSE, FALSE, 4 },
+    { "type", NULL, "dog", 10, 100, 0, FALSE, FALSE, 5 },
+    { "class", NULL, "", 10, 100, 0.5f, FALSE, FALSE, 5 },
+    { "class, by anyone", "element=first", "", 10, 100, 0.5f, FALSE, FALSE, 5 },
+    { "no score", NULL, "", 10, 100, NAN, FALSE, FALSE, 4 },
+    { "no boxes", "boxes=false", "dog", 10, 100, 0.5f, FALSE, FALSE, 0 },
+    { "beyond the left", NULL, "", -50, 100, 0.5f, FALSE, FALSE, 5 },
+    { "outside", NULL, "", -50, 50, 0.5f, FALSE, FALSE, 0 },
+    { "empty", NULL, "", 10, 0, 0.5f, FALSE, FALSE, 0 },
+    { "two places", NULL, "", 10, 100, 0.5f, TRUE, FALSE, 9 },
+    { "one place", NULL, "", 10, 100, 0.5f, TRUE, TRUE, 5 },
+  };
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    GstHarness *harness = composing_new (cases[i].properties);
+    GstBuffer *frame = plain_frame (0, WIDTH * HEIGHT * 3 / 2, 7);
+    GstAnalyticsRelationMeta *relations = gst_buffer_add_analytics_relation_meta (frame);
+    GstAnalyticsClsMtd alone, cls;
+    GstAnalyticsODMtd object;
+    gst_analytics_relation_meta_add_one_cls_mtd (relations, 0.9f, g_quark_from_string ("a cat"),
+                                                 &alone);
+    gst_analytics_relation_meta_add_od_mtd (relations, g_quark_from_string (cases[i].type),
+                                            cases[i].x, 100, cases[i].width, 100, 0.5f, &object);
+    if (cases[i].score != 0) {
+      gst_analytics_relation_meta_add_one_cls_mtd (relations, cases[i].score,
+                                                   g_quark_from_string ("a dog"), &cls);
+      gst_analytics_relation_meta_set_relation (relations, GST_ANALYTICS_REL_TYPE_RELATE_TO,
+                                                object.id, cls.id);
+    }
+    if (cases[i].roi)
+      gst_buffer_add_video_region_of_interest_meta (
+          frame, "", cases[i].same ? (guint) cases[i].x : 150, 100, (guint) cases[i].width, 100);
+    g_autoptr (GstBuffer) out = process (harness, frame);
+    GstVideoOverlayComposition *composition = composition_of (out);
+    const int n = composition ? (int) gst_video_overlay_composition_n_rectangles (composition) : 0;
+    if (n != cases[i].rectangles)
+      g_error ("%s: %d rectangles, expected %d", cases[i].name, n, cases[i].rectangles);
+    gst_harness_teardown (harness);
+  }
+}
+#endif
+
 static void
 test_thousands (void)
 {
@@ -694,6 +750,9 @@ add_tests (void)
   g_test_add_func ("/clipoverlay/others", test_others);
   g_test_add_func ("/clipoverlay/boxes", test_boxes);
   g_test_add_func ("/clipoverlay/classified-boxes", test_classified_boxes);
+#ifdef HAVE_ANALYTICS
+  g_test_add_func ("/clipoverlay/objects", test_objects);
+#endif
   g_test_add_func ("/clipoverlay/thousands", test_thousands);
   g_test_add_func ("/clipoverlay/sizes", test_sizes);
   g_test_add_func ("/clipoverlay/unusable-frame", test_unusable_frame);
