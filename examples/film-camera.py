@@ -2,6 +2,7 @@
 """A film as a camera: film-camera.py FILE [PORT] serves it by RTSP to whoever connects, from its beginning, in its own pace, and
 prints the address. Where no PORT is given, a free one is taken."""
 import os
+import signal
 import sys
 
 import gi
@@ -12,6 +13,7 @@ from gi.repository import GLib, Gst, GstRtspServer
 
 if len(sys.argv) not in (2, 3):
     sys.exit("usage: film-camera.py FILE [PORT]")
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # a script's shell has background processes ignore Ctrl-C
 Gst.init(None)
 path = os.path.abspath(sys.argv[1]).replace("\\", "\\\\").replace('"', '\\"')
 factory = GstRtspServer.RTSPMediaFactory()
