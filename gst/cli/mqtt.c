@@ -435,7 +435,8 @@ mqtt_close (Mqtt *mqtt)
   const gboolean ended = mqtt->ended;
   g_mutex_unlock (&mqtt->lock);
   if (n_left)
-    terminal_report ("%s: %u events were not delivered", mqtt->address->name, n_left);
+    terminal_report ("%s: %u events were not delivered%s", mqtt->address->name, n_left,
+                     ended ? "" : ": the host's name is still being looked up");
   if (!ended) /* it looks a name up, which nothing interrupts; the process is about to end */
     return n_left;
   g_thread_join (mqtt->worker);
