@@ -84,11 +84,10 @@ check_product (const ClipKernels *kernels, const char *level, int rows, int n, i
   }
   memset (y, GUARD, size);
   memset (expected, GUARD, size);
-  ClipGemmQuads g = { (guint32 *) y, stride,        (guint32 *) x,
-                      words,         (guint32 *) w, (gsize) CLIP_GROUP * words,
-                      quant,         scales,        offsets,
-                      bias,          rows,          n,
-                      words };
+  ClipGemmQuads g = {
+    (guint32 *) y, stride,  x,    4 * words, 4, (guint32 *) w, (gsize) CLIP_GROUP * words, quant,
+    scales,        offsets, bias, rows,      n, words
+  };
   kernels->gemm_quads (&g);
   g.y = (guint32 *) expected;
   clip_gemm_quads_c (&g);

@@ -21,10 +21,10 @@ clip_gemm_quads_c (const ClipGemmQuads *g)
         *y = 0;
         continue;
       }
-      const guint8 *x = (const guint8 *) (g->x + row * g->x_stride);
+      const guint8 *x = g->x + row * g->x_stride;
       const gint8 *w = (const gint8 *) (g->w + c / CLIP_GROUP * g->w_stride + c % CLIP_GROUP);
       gint32 sum = 0;
-      for (int i = 0; i < g->words; i++, x += 4, w += 4 * CLIP_GROUP)
+      for (int i = 0; i < g->words; i++, x += g->x_step, w += 4 * CLIP_GROUP)
         sum += x[0] * w[0] + x[1] * w[1] + x[2] * w[2] + x[3] * w[3];
       const ClipQuant quant = g->quant;
       const float constant = fmaf (-(quant.scale * quant.zero), g->offsets[c], g->bias[c]);

@@ -18,9 +18,10 @@
 typedef struct {
   guint32 *y;       /* quads; positions beyond the last row are zero */
   gsize y_stride;   /* words from one quad to the next */
-  const guint32 *x; /* [rows, words], as w, x_stride, w_stride of ClipGemmNarrow */
-  gsize x_stride;
-  const guint32 *w;
+  const guint8 *x;  /* [rows, words] of four bytes each */
+  gsize x_stride;   /* bytes from one row to the next */
+  gsize x_step;     /* bytes from one word of a row to the next */
+  const guint32 *w; /* as w, w_stride of ClipGemmNarrow */
   gsize w_stride;
   ClipQuant quant;                      /* of all rows */
   const float *scales, *offsets, *bias; /* [n] */

@@ -203,8 +203,9 @@ expand_row (const Work *work, guint32 *line, gsize row, int first, int n)
   const ClipGemmQuads product = {
     .y = inside,
     .y_stride = n,
-    .x = (const guint32 *) work->bytes + row * widen->in_size * i8->expand.n,
-    .x_stride = i8->expand.n,
+    .x = work->bytes + row * widen->in_size * widen->in,
+    .x_stride = widen->in,
+    .x_step = 4,
     .w = i8->expand.data + first / CLIP_GROUP * stride,
     .w_stride = stride,
     .quant = work->quant[row],
