@@ -544,6 +544,38 @@ test_quantize (void)
 }
 
 static void
+test_to_bytes (void)
+{
+  float x[MAX_N];
+  for (guint i = 0; i < G_N_ELEMENTS (sizes); i++) {
+    for (Filling filling = 0; filling < N_FILLINGS; filling++) {
+      const gsize n = sizes[i];
+      const float factor = 60, offset = 110;
+      guint8 expected[MAX_N], y[MAX_N + 1];
+      float a[2] = { 0, 255 }, b[2] = { 0, 255 }, least = 0, most = 255;
+      for (gsize j = 0; j < n; j++)
+        x[j] = filled (filling, j);
+      y[n] = 77;
+      portable.to_bytes (expected, b, x, factor, offset, n);
+      kernels.to_bytes (y, a, x, factor, offset, n);
+      for (int j = 0; j < 2; j++)
+        g_assert_cmpfloat (a[j], ==, b[j]);
+      g_assert_cmpmem (y, n, expected, n);
+      g_assert_cmpint (y[n], ==, 77);
+      for (gsize j = 0; j < n; j++) {
+        const double v = (double) x[j] * factor + offset;
+        least = MIN (least, v);
+        most = MAX (most, v);
+        if (!(fabs (y[j] - CLAMP (v, 0, 255)) <= 0.5001))
+          g_error ("to_bytes: %.9g became %d", v, y[j]);
+      }
+      g_assert_cmpfloat (fabsf (a[0] - least), <=, 1e-6f * fabsf (least));
+      g_assert_cmpfloat (fabsf (a[1] - most), <=, 1e-6f * fabsf (most));
+    }
+  }
+}
+
+static void
 test_quantize_weights (void)
 {
   float x[MAX_N];
@@ -919,6 +951,7 @@ static const Case cases[] = {
   { "pack", test_pack },
   { "gemm", test_gemm },
   { "quantize", test_quantize },
+  { "to-bytes", test_to_bytes },
   { "quantize-weights", test_quantize_weights },
   { "narrowing", test_narrowing },
   { "gemm-i8", test_gemm_i8 },

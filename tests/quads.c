@@ -58,16 +58,18 @@ for_each_level (void (*check) (const ClipKernels *kernels, const char *name))
 
 static void
 check_product (const ClipKernels *kernels, const char *level, int rows, int n, int words,
-               Filling filling)
+               Filling filling, gboolean apart)
 {
   const int groups = (n + CLIP_GROUP - 1) / CLIP_GROUP, quads = (rows + 3) / 4, stride = n + 3;
   const gsize size = (gsize) quads * stride * 4;
-  g_autofree guint8 *x = g_malloc (rows * words * 4), *y = g_malloc (size),
-                    *expected = g_malloc (size);
+  /* words side by side, or as a convolution of stride 2 finds them: lines apart, rows two bytes */
+  const gsize x_stride = apart ? 2 : 4 * words, x_step = apart ? 2 * rows + 3 : 4,
+              x_size = (rows - 1) * x_stride + (words - 1) * x_step + 4;
+  g_autofree guint8 *x = g_malloc (x_size), *y = g_malloc (size), *expected = g_malloc (size);
   g_autofree gint8 *w = g_malloc0 (groups * CLIP_GROUP * words * 4);
   g_autofree float *scales = g_new (float, n), *offsets = g_new (float, n),
                    *bias = g_new (float, n);
-  for (int i = 0; i < rows * words * 4; i++)
+  for (gsize i = 0; i < x_size; i++)
     x[i] = whole (filling, i, 0, 255);
   for (int i = 0; i < groups * CLIP_GROUP * words * 4; i++)
     w[i] = i / 4 % CLIP_GROUP + i / (CLIP_GROUP * words * 4) * CLIP_GROUP < n
@@ -85,8 +87,20 @@ check_product (const ClipKernels *kernels, const char *level, int rows, int n, i
   memset (y, GUARD, size);
   memset (expected, GUARD, size);
   ClipGemmQuads g = {
-    (guint32 *) y, stride,  x,    4 * words, 4, (guint32 *) w, (gsize) CLIP_GROUP * words, quant,
-    scales,        offsets, bias, rows,      n, words
+    .y = (guint32 *) y,
+    .y_stride = stride,
+    .x = x,
+    .x_stride = x_stride,
+    .x_step = x_step,
+    .w = (guint32 *) w,
+    .w_stride = (gsize) CLIP_GROUP * words,
+    .quant = quant,
+    .scales = scales,
+    .offsets = offsets,
+    .bias = bias,
+    .rows = rows,
+    .n = n,
+    .words = words,
   };
   kernels->gemm_quads (&g);
   g.y = (guint32 *) expected;
@@ -99,7 +113,7 @@ check_product (const ClipKernels *kernels, const char *level, int rows, int n, i
     const int c = (r * 7 + 1) % n;
     double sum = 0;
     for (int i = 0; r < rows && i < words * 4; i++)
-      sum += (double) (x[r * words * 4 + i] - quant.zero) *
+      sum += (double) (x[r * x_stride + i / 4 * x_step + i % 4] - quant.zero) *
              w[((c / CLIP_GROUP * words + i / 4) * CLIP_GROUP + c % CLIP_GROUP) * 4 + i % 4];
     const int is = expected[(r / 4 * stride + c) * 4 + r % 4],
               should = r < rows ? byte_of (sum * quant.scale * scales[c] + bias[c]) : 0;
@@ -115,7 +129,7 @@ check_products (const ClipKernels *kernels, const char *level)
   for (int rows = 1; rows <= 18; rows++)
     for (guint o = 0; o < G_N_ELEMENTS (outputs); o++)
       check_product (kernels, level, rows, outputs[o], inputs[(rows + o) % G_N_ELEMENTS (inputs)],
-                     (rows + o) % (ALTERNATING + 1));
+                     (rows + o) % (ALTERNATING + 1), (rows / 2 + o) % 2);
 }
 
 static void

@@ -32,6 +32,18 @@ quantize_weights (gint8 *y, const float *x, gsize n)
   return scale;
 }
 
+static void
+to_bytes (guint8 *y, float range[2], const float *x, float factor, float offset, gsize n)
+{
+  for (gsize i = 0; i < n; i++) {
+    const float v = fmaf (x[i], factor, offset);
+    const long q = lrintf (v);
+    range[0] = MIN (range[0], v);
+    range[1] = MAX (range[1], v);
+    y[i] = CLAMP (q, 0, 255);
+  }
+}
+
 /* Rounded to nearest, of two equally near ones the even one; infinite where x rounds beyond the largest. */
 static void
 f32_to_bf16 (guint16 *y, const float *x, gsize n)
@@ -77,6 +89,7 @@ clip_kernels_fill_narrow (ClipKernels *kernels)
 {
   kernels->quantize = quantize;
   kernels->quantize_weights = quantize_weights;
+  kernels->to_bytes = to_bytes;
   kernels->f32_to_bf16 = f32_to_bf16;
   kernels->gemm_i8 = clip_gemm_i8_c;
   kernels->gemm_bf16 = NULL;

@@ -98,6 +98,8 @@ typedef struct {
   /* --- convolutions in int8: core/kernels/quads.h. NULL where floats are to be multiplied, which is faster then */
   ClipGemmQuadsFunc gemm_quads;
   ClipDepthwiseI8Func depthwise_i8;
+  /* y[n] = byte (x[n] · factor + offset); range: what x · factor + offset is between, and what it was before */
+  void (*to_bytes) (guint8 *y, float range[2], const float *x, float factor, float offset, gsize n);
 
   /* --- pixels to quads, and one pass of a resize over quads: core/kernels/resize.h */
   ClipGatherFunc gather;

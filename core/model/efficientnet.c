@@ -12,10 +12,12 @@
  *   pooled = mean over positions of relu6 (conv_head (x))                                   [F]
  *   feature = head.proj (pooled)                                                            [E]
  *
- * Expansion and depthwise convolution are one step: core/model/widen.h. In int8 are the blocks that expand, and the head; the first
- * convolution, of pixels, the first block, which would cost a quarter of all the error, and the last projection are in float32. Sizes, numbers and strides of blocks come from the tensors and the resolution; only the strides of
- * the seven stages are written down, for no tensor tells them.
+ * Expansion and depthwise convolution are one step: core/model/widen.h. In int8 are the blocks that expand, and the head; and the
+ * first block, where it does not add what it reads: the convolution of pixels takes the place of its expansion. The last
+ * projection is in float32. Sizes, numbers and strides of blocks come from the tensors and the resolution; only the strides of the
+ * seven stages are written down, for no tensor tells them.
  */
+#include "core/model/rounding.h"
 #include "core/model/widen-i8.h"
 
 #include <string.h>
@@ -34,6 +36,7 @@ typedef struct {
   int size, embed_dim;
   int features; /* F */
   ClipStem stem;
+  gboolean first_i8; /* the first block begins with the pixels, and there is no stem.conv */
   int n_blocks;
   Block *blocks;
   ClipLinear head; /* [F, out of the last block] */
@@ -73,23 +76,24 @@ project (ClipSession *session, float *y, const Block *block, const Workspace *w,
     clip_linear (session, y, block->out, w->wide, middle, &block->project, 1, positions, op);
 }
 
+/* w.x = block (x) */
 static void
-run_block (ClipSession *session, const Block *block, Workspace *w, int batch)
+run_block (ClipSession *session, const Block *block, Workspace *w, const float *x, int batch)
 {
   const ClipWiden *widen = &block->widen;
   const int positions = batch * widen->out_size * widen->out_size;
   if (widen->i8)
-    clip_widen_i8_run (session, (guint8 *) w->wide, w->x, widen, batch);
+    clip_widen_i8_run (session, (guint8 *) w->wide, x, widen, batch);
   else
-    clip_widen_run (session, w->wide, w->x, widen, batch);
+    clip_widen_run (session, w->wide, x, widen, batch);
   if (block->residual) {
     project (session, w->x, block, w, positions, CLIP_LINEAR_ADD);
     return;
   }
   project (session, w->y, block, w, positions, CLIP_LINEAR_STORE);
-  float *x = w->x;
+  float *y = w->x;
   w->x = w->y;
-  w->y = x;
+  w->y = y;
 }
 
 /* ------------------------------------------------------------------------------------------------------------ tower */
@@ -107,9 +111,10 @@ run (const EfficientNet *net, ClipSession *session, const void *in, int batch)
 
   for (gsize i = 0; i < batch * net->positions; i++)
     w.quant[i] = (ClipQuant){ 1, 0 };
-  clip_stem_run (session, w.x, in, &net->stem, batch, CLIP_LINEAR_RELU6);
+  if (!net->first_i8)
+    clip_stem_run (session, w.x, in, &net->stem, batch, CLIP_LINEAR_RELU6);
   for (int i = 0; i < net->n_blocks; i++)
-    run_block (session, &net->blocks[i], &w, batch);
+    run_block (session, &net->blocks[i], &w, i == 0 && net->first_i8 ? in : w.x, batch);
 
   const Block *last = &net->blocks[net->n_blocks - 1];
   const int positions = last->widen.out_size * last->widen.out_size, features = net->features;
@@ -152,16 +157,27 @@ net_free (ClipTower *tower)
 /* ---------------------------------------------------------------------------------------------------------- binding */
 
 #define TRUNK "visual.trunk."
+#define STEM TRUNK "conv_stem"
+#define STEM_NORM TRUNK "bn1"
 
-/* A 1×1 convolution; in int8 of inputs that count @step each. */
+typedef struct {
+  gboolean i8;
+  float epsilon;
+  const ClipPreprocessConfig *preprocess;
+  float *means; /* int8: of what the block in hand reads (core/model/rounding.h) */
+} Bind;
+
+/* A 1×1 convolution; in int8 of inputs that count @step each and have the means[in]. */
 static ClipLinear
 bind_pointwise (ClipWeights *weights, gboolean i8, int out, int in, float epsilon, const char *conv,
-                const char *norm, float step)
+                const char *norm, float step, const float *means)
 {
   if (!i8)
     return clip_bind_conv (weights, out, in, 1, epsilon, conv, norm);
   ClipLinear layer = clip_bind_folded (weights, out, in, epsilon, conv, norm);
   float *w = (float *) layer.weight.data;
+  if (w && means)
+    clip_rounding_correct ((float *) layer.bias, &layer.weight, means);
   for (gsize i = 0; w && i < (gsize) out * in; i++)
     w[i] *= step;
   if (w && clip_reduce_pack (weights, &layer.reduced, &layer.weight, CLIP_PRECISION_INT8)) {
@@ -209,8 +225,17 @@ measure_block (Block *block, ClipWeights *weights, int in, int size, int stride,
   return clip_weights_ok (weights, NULL);
 }
 
+/* From pixels on: no block that expands, nor one that adds what it reads. */
+static gboolean
+first_fits (const Block *block, gboolean expands)
+{
+  return !expands && !block->residual && block->widen.kernel <= CLIP_QUADS_KERNEL_MAX &&
+         block->widen.stride <= 2 && block->widen.middle % 4 == 0;
+}
+
+/* @net: where this is the first one; otherwise NULL */
 static void
-bind_block (Block *block, ClipWeights *weights, gboolean i8, float epsilon, int in, int size,
+bind_block (Block *block, ClipWeights *weights, Bind *bind, EfficientNet *net, int in, int size,
             int stride, const char *name)
 {
   gboolean expands;
@@ -222,16 +247,29 @@ bind_block (Block *block, ClipWeights *weights, gboolean i8, float epsilon, int 
                   *last = g_strconcat (name, ".conv_pwl", NULL);
   g_autofree char *bn1 = g_strconcat (name, ".bn1", NULL), *bn2 = g_strconcat (name, ".bn2", NULL),
                   *bn3 = g_strconcat (name, ".bn3", NULL);
-  const ClipWidenNames names = expands ? (ClipWidenNames){ pointwise, bn1, depthwise, bn2 }
-                                       : (ClipWidenNames){ NULL, NULL, depthwise, bn1 };
+  ClipWidenNames names = expands ? (ClipWidenNames){ pointwise, bn1, depthwise, bn2 }
+                                 : (ClipWidenNames){ NULL, NULL, depthwise, bn1 };
   ClipWiden *widen = &block->widen;
-  if (i8 && clip_widen_i8_fits (widen, &names))
-    clip_widen_i8_bind (widen, weights, epsilon, &names);
-  else
-    clip_widen_bind (widen, weights, epsilon, &names);
+  if (bind->i8 && net && first_fits (block, expands)) {
+    net->first_i8 = TRUE;
+    names.expand = STEM;
+    names.expand_norm = STEM_NORM;
+    clip_widen_i8_bind_first (widen, weights, bind->epsilon, &names, &net->stem, bind->preprocess);
+  } else if (bind->i8 && clip_widen_i8_fits (widen, &names)) {
+    clip_widen_i8_bind (widen, weights, bind->epsilon, &names, bind->means);
+  } else {
+    clip_widen_bind (widen, weights, bind->epsilon, &names);
+  }
+  g_autofree float *wide_means =
+      clip_norm_means_relu6 (weights, widen->middle, names.depthwise_norm);
   block->project =
-      bind_pointwise (weights, widen->i8 != NULL, block->out, widen->middle, epsilon,
-                      expands ? last : pointwise, expands ? bn3 : bn2, CLIP_WIDEN_STEP);
+      bind_pointwise (weights, widen->i8 != NULL, block->out, widen->middle, bind->epsilon,
+                      expands ? last : pointwise, expands ? bn3 : bn2, CLIP_WIDEN_STEP, wide_means);
+  float *means = clip_norm_means (weights, block->out, expands ? bn3 : bn2);
+  for (int c = 0; means && bind->means && block->residual && c < block->out; c++)
+    means[c] += bind->means[c];
+  g_free (bind->means);
+  bind->means = means;
 }
 
 /* Room for what @block computes. */
@@ -250,8 +288,7 @@ need (EfficientNet *net, const Block *block)
 }
 
 static void
-bind_blocks (EfficientNet *net, ClipWeights *weights, gboolean i8, float epsilon, int *channels,
-             int *size)
+bind_blocks (EfficientNet *net, ClipWeights *weights, Bind *bind, int *channels, int *size)
 {
   static const int stage_strides[] = { 1, 2, 2, 2, 1, 2, 1 };
   GArray *blocks = g_array_new (FALSE, TRUE, sizeof (Block));
@@ -264,8 +301,8 @@ bind_blocks (EfficientNet *net, ClipWeights *weights, gboolean i8, float epsilon
     for (int i = 0; i < n && clip_weights_ok (weights, NULL); i++) {
       g_autofree char *name = g_strdup_printf (TRUNK "blocks.%u.%d", stage, i);
       Block block = { 0 };
-      bind_block (&block, weights, i8, epsilon, *channels, *size, i == 0 ? stage_strides[stage] : 1,
-                  name);
+      bind_block (&block, weights, bind, stage == 0 && i == 0 ? net : NULL, *channels, *size,
+                  i == 0 ? stage_strides[stage] : 1, name);
       g_array_append_val (blocks, block);
       if (!clip_weights_ok (weights, NULL))
         break;
@@ -279,29 +316,34 @@ bind_blocks (EfficientNet *net, ClipWeights *weights, gboolean i8, float epsilon
 }
 
 static void
-bind_trunk (EfficientNet *net, ClipWeights *weights, gboolean i8, float epsilon)
+bind_trunk (EfficientNet *net, ClipWeights *weights, Bind *bind)
 {
   int channels = 0;
-  if (!clip_conv_outputs (weights, &channels, TRUNK "conv_stem.weight") ||
+  if (!clip_conv_outputs (weights, &channels, STEM ".weight") ||
       !clip_conv_outputs (weights, &net->features, TRUNK "conv_head.weight")) {
     clip_weights_fail (weights, CLIP_ERROR_TENSOR,
-                       "tensors " TRUNK "conv_stem.weight, conv_head.weight: missing or empty");
+                       "tensors " STEM ".weight, conv_head.weight: missing or empty");
     return;
   }
   net->stem = (ClipStem){
-    .conv =
-        clip_bind_conv (weights, channels, 3 * 3 * 3, 1, epsilon, TRUNK "conv_stem", TRUNK "bn1"),
     .size = net->size,
     .out_size = clip_same_size (net->size, 2),
     .pad = clip_same_pad (net->size, 3, 2),
   };
-  int size = net->stem.out_size;
-  net->x_floats = (gsize) size * size * channels;
-  net->scratch_floats = clip_stem_scratch (&net->stem);
-  bind_blocks (net, weights, i8, epsilon, &channels, &size);
+  const int stem_size = net->stem.out_size, stem_channels = channels;
+  int size = stem_size;
+  bind->means = clip_norm_means_relu6 (weights, channels, STEM_NORM);
+  bind_blocks (net, weights, bind, &channels, &size);
+  if (!net->first_i8) {
+    net->stem.conv =
+        clip_bind_conv (weights, stem_channels, 3 * 3 * 3, 1, bind->epsilon, STEM, STEM_NORM);
+    net->x_floats = MAX (net->x_floats, (gsize) stem_size * stem_size * stem_channels);
+    net->scratch_floats = MAX (net->scratch_floats, clip_stem_scratch (&net->stem));
+  }
 
-  net->head = bind_pointwise (weights, i8, net->features, channels, epsilon, TRUNK "conv_head",
-                              TRUNK "bn2", 1);
+  net->head = bind_pointwise (weights, bind->i8, net->features, channels, bind->epsilon,
+                              TRUNK "conv_head", TRUNK "bn2", 1, bind->means);
+  g_free (bind->means);
   net->wide_floats = MAX (net->wide_floats, (gsize) size * size * net->features);
   net->scratch_floats = MAX (net->scratch_floats, MAX (clip_linear_scratch (channels),
                                                        clip_linear_scratch (net->features)));
@@ -319,7 +361,7 @@ clip_efficientnet_new (ClipWeights *weights, const ClipConfig *config, GError **
   const gboolean i8 =
       clip_weights_get_precision (weights) == CLIP_PRECISION_INT8 && clip_widen_i8_pays ();
   net->tower.precision = i8 ? CLIP_PRECISION_INT8 : CLIP_PRECISION_F32;
-  bind_trunk (net, weights, i8, config->image.norm_epsilon);
+  bind_trunk (net, weights, &(Bind){ i8, config->image.norm_epsilon, &config->preprocess });
   net->tower.pooled_width = net->features;
   net->proj.weight =
       clip_weights_matrix (weights, net->embed_dim, net->features, "visual.head.proj.weight");

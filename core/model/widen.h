@@ -7,8 +7,8 @@
  *   wide = relu6 (expand (x))          1×1; absent in the first stage     [h, w, M]
  *   y = relu6 (depthwise (wide))       k×k, stride s                      [h/s, w/s, M]
  *
- * In float32 (widen.c), or in int8 (widen-i8.c) (widen-i8.c) where x becomes bytes, each row of a picture with a scale of its own, and the rest are bytes
- * from 0 to 6.
+ * In float32 (widen.c), or in int8 (widen-i8.c) where x becomes bytes, each row of a picture with a scale of its own, and the
+ * rest are bytes from 0 to 6. In int8 the first block begins with the pixels (pixels.h): the 3×3 convolution of them is its expand.
  */
 #pragma once
 #include "core/model/conv.h"

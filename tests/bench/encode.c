@@ -41,6 +41,9 @@ static const struct {
 };
 
 #define EMBED_DIM 512
+/* of pixels */
+#define MEAN 0.45f
+#define STD 0.25f
 
 static double
 vit_flops (const Case *c)
@@ -130,6 +133,10 @@ make_tower (const Case *c, ClipDtype dtype, ClipPrecision precision, ClipWeights
     .image = { c->kind, c->image_size, c->patch, c->width, c->layers, c->heads, 4 * c->width,
                CLIP_ACTIVATION_QUICK_GELU, c->kind == CLIP_IMAGE_EFFICIENTNET ? 1e-3f : 1e-5f },
   };
+  for (int i = 0; i < 3; i++) {
+    config.preprocess.mean[i] = MEAN;
+    config.preprocess.std[i] = STD;
+  }
   memcpy (config.image.stages, c->stages, sizeof c->stages);
   ClipTower *tower = towers[c->kind](*weights, &config, &error);
   g_assert_no_error (error);
@@ -158,7 +165,7 @@ measure (const Case *c, const char *name, const ClipTower *tower, int batch, int
   const gsize pixels = 3 * (gsize) c->image_size * c->image_size * batch;
   g_autofree float *in = g_new (float, pixels), *out = g_new (float, batch *EMBED_DIM);
   for (gsize i = 0; i < pixels; i++)
-    in[i] = sinf (i * 0.37f) + 0.3f * sinf (i * 0.011f);
+    in[i] = (roundf (127 + 90 * sinf (i * 0.37f) + 30 * sinf (i * 0.011f)) / 255 - MEAN) / STD;
   double wall[200], cpu[200], total = 0;
   int n = 0;
   tower->forward (tower, &session, out, in, batch, 0);

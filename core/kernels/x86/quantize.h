@@ -46,6 +46,30 @@ quantize_weights (gint8 *y, const float *x, gsize n)
 }
 
 static void
+to_bytes (guint8 *y, float range[2], const float *x, float factor, float offset, gsize n)
+{
+  const V f = v_set (factor), o = v_set (offset);
+  V low = v_set (range[0]), high = v_set (range[1]);
+  gsize i = 0;
+  for (; i + LANES <= n; i += LANES) {
+    const V v = v_fma (v_load (x + i), f, o);
+    low = v_min (low, v);
+    high = v_max (high, v);
+    v_store_u8 (y + i, v, 0);
+  }
+  if (i < n) {
+    const V v = v_fma (v_load_n (x + i, n - i), f, o);
+    guint8 rest[LANES];
+    low = v_min (low, v_keep_n (v, low, n - i));
+    high = v_max (high, v_keep_n (v, high, n - i));
+    v_store_u8 (rest, v, 0);
+    memcpy (y + i, rest, n - i);
+  }
+  range[0] = -v_highest (v_sub (v_set (0.f), low));
+  range[1] = v_highest (high);
+}
+
+static void
 f32_to_bf16 (guint16 *y, const float *x, gsize n)
 {
   gsize i = 0;
@@ -63,5 +87,6 @@ fill_quantize (ClipKernels *kernels)
 {
   kernels->quantize = quantize;
   kernels->quantize_weights = quantize_weights;
+  kernels->to_bytes = to_bytes;
   kernels->f32_to_bf16 = f32_to_bf16;
 }
