@@ -111,9 +111,9 @@ check_product (const ClipKernels *kernels, const char *level, int rows, int n, i
 
   for (int r = 0; r < 4 * quads; r++) {
     const int c = (r * 7 + 1) % n;
-    double sum = 0;
+    gint64 sum = 0;
     for (int i = 0; r < rows && i < words * 4; i++)
-      sum += (double) (x[r * x_stride + i / 4 * x_step + i % 4] - quant.zero) *
+      sum += (x[r * x_stride + i / 4 * x_step + i % 4] - quant.zero) *
              w[((c / CLIP_GROUP * words + i / 4) * CLIP_GROUP + c % CLIP_GROUP) * 4 + i % 4];
     const int is = expected[(r / 4 * stride + c) * 4 + r % 4],
               should = r < rows ? byte_of (sum * quant.scale * scales[c] + bias[c]) : 0;
@@ -175,7 +175,7 @@ check_row (const ClipKernels *kernels, const char *level, int k, int stride, int
 
   for (int x = 0; x < width; x++) {
     const int c = (x * 5 + 3) % n;
-    double sum = 0;
+    gint64 sum = 0;
     for (int i = 0; i < k * k; i++) {
       const int column = start + x * stride + i % k;
       sum += taps[c * k * k + i] * picture[i / k * line + (column / 4 * n + c) * 4 + column % 4];

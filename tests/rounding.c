@@ -13,8 +13,10 @@ mean_by_steps (double mean, double deviation)
   double sum = 0;
   if (deviation < 1e-9)
     return CLAMP (mean, 0, 6);
-  for (double z = -9; z < 9; z += 1e-3)
+  for (int i = -9000; i < 9000; i++) {
+    const double z = i * 1e-3;
     sum += CLAMP (mean + deviation * z, 0, 6) * exp (-z * z / 2) * 1e-3;
+  }
   return sum / sqrt (2 * G_PI);
 }
 
