@@ -91,6 +91,16 @@ mqtt_address_parse (const char *text, const char *password, GError **error)
   return set_parts (address, uri, password, error) ? g_steal_pointer (&address) : NULL;
 }
 
+char *
+mqtt_address_identify (const MqttAddress *address, const char *source)
+{
+  g_autoptr (GChecksum) sum = g_checksum_new (G_CHECKSUM_SHA256);
+  const char *const parts[] = { g_get_host_name (), address->topic, source };
+  for (guint i = 0; i < G_N_ELEMENTS (parts); i++)
+    g_checksum_update (sum, (const guchar *) parts[i], (gssize) strlen (parts[i]) + 1);
+  return g_strdup_printf ("gst-clip-%.14s", g_checksum_get_string (sum));
+}
+
 void
 mqtt_address_free (MqttAddress *address)
 {

@@ -19,5 +19,8 @@ typedef struct {
 /* Parts may be percent-encoded. @password: (nullable): where the address has none. NULL and CLIP_ERROR_CONFIG: it is not such
  * an address, or nothing may be published to its topic. The error never shows a password. */
 MqttAddress *mqtt_address_parse (const char *text, const char *password, GError **error);
+/* The id of a client that publishes what @source shows: the same for each run on this host, so that the broker knows who comes back.
+ * Returns: (transfer full): 23 characters, which every broker takes. */
+char *mqtt_address_identify (const MqttAddress *address, const char *source);
 void mqtt_address_free (MqttAddress *address);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (MqttAddress, mqtt_address_free)

@@ -4,7 +4,7 @@
 #include "gst/cli/mqtt.h"
 
 Mqtt *
-mqtt_open (MqttAddress *address, const char *identity, MqttLimits limits, GError **error)
+mqtt_open (MqttAddress *address, const char *source, MqttLimits limits, GError **error)
 {
   g_set_error (error, CLIP_ERROR, CLIP_ERROR_UNSUPPORTED,
                "%s: this gst-clip was built without libmosquitto (meson setup -Dmqtt=enabled)",

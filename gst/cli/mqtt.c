@@ -53,7 +53,7 @@ struct _Mqtt {
   guint n_flying;  /* of these, from the first on, are under way */
   guint n_lost;    /* were given up */
   gint64 deadline; /* monotonic time, at which mqtt_close () gives up; 0: it was not called yet */
-  gboolean ended;  /* the worker */
+  gboolean connecting, ended; /* the worker: in a call that nothing interrupts; not any more */
 
   /* of the worker: this connection, and why the last one failed */
   struct mosquitto *client;
@@ -186,6 +186,25 @@ configure (Mqtt *mqtt)
   return code;
 }
 
+/* Looks the host's name up and tries its addresses one after the other. (That is why it waits: mosquitto_connect_async () would try
+ * the first one only.) */
+static int
+call_broker (Mqtt *mqtt)
+{
+  const MqttAddress *address = mqtt->address;
+  g_mutex_lock (&mqtt->lock);
+  mqtt->n_flying = 0;
+  mqtt->connecting = TRUE;
+  g_mutex_unlock (&mqtt->lock);
+  const int code = mosquitto_connect (mqtt->client, address->host, address->port, KEEP_ALIVE);
+  const int number = errno;
+  g_mutex_lock (&mqtt->lock);
+  mqtt->connecting = FALSE;
+  g_mutex_unlock (&mqtt->lock);
+  errno = number;
+  return code;
+}
+
 static int
 connect_client (Mqtt *mqtt)
 {
@@ -193,16 +212,11 @@ connect_client (Mqtt *mqtt)
   mqtt->greeting = mqtt->farewell = 0;
   mqtt->has_left = FALSE;
   g_clear_pointer (&mqtt->complaint, g_free);
-  g_mutex_lock (&mqtt->lock);
-  mqtt->n_flying = 0;
-  g_mutex_unlock (&mqtt->lock);
   mqtt->client = mosquitto_new (mqtt->identity, false, mqtt);
   if (!mqtt->client)
     return MOSQ_ERR_ERRNO;
   const int code = configure (mqtt);
-  return code == MOSQ_ERR_SUCCESS ? mosquitto_connect_async (mqtt->client, mqtt->address->host,
-                                                             mqtt->address->port, KEEP_ALIVE)
-                                  : code;
+  return code == MOSQ_ERR_SUCCESS ? call_broker (mqtt) : code;
 }
 
 /* @number: errno after what returned @code. Returns: (transfer full): why there is no connection. */
@@ -296,8 +310,8 @@ say_what_there_is (Mqtt *mqtt)
 static char *
 serve (Mqtt *mqtt)
 {
-  const gint64 patience = g_get_monotonic_time () + ANSWER_PATIENCE * G_USEC_PER_SEC;
   int code = connect_client (mqtt);
+  const gint64 patience = g_get_monotonic_time () + ANSWER_PATIENCE * G_USEC_PER_SEC;
   while (code == MOSQ_ERR_SUCCESS && is_of_use (mqtt, patience)) {
     code = say_what_there_is (mqtt);
     if (code == MOSQ_ERR_SUCCESS) {
@@ -366,17 +380,6 @@ work (gpointer data)
 
 /* -------------------------------------------------------------------------------------------------------- open, close */
 
-/* The same for each run, so that the broker knows who comes back; 23 characters are what every broker takes. */
-static char *
-make_identity (const MqttAddress *address, const char *identity)
-{
-  g_autoptr (GChecksum) sum = g_checksum_new (G_CHECKSUM_SHA256);
-  const char *const parts[] = { g_get_host_name (), address->topic, identity };
-  for (guint i = 0; i < G_N_ELEMENTS (parts); i++)
-    g_checksum_update (sum, (const guchar *) parts[i], (gssize) strlen (parts[i]) + 1);
-  return g_strdup_printf ("gst-clip-%.14s", g_checksum_get_string (sum));
-}
-
 static void
 free_mqtt (Mqtt *mqtt)
 {
@@ -394,7 +397,7 @@ free_mqtt (Mqtt *mqtt)
 }
 
 Mqtt *
-mqtt_open (MqttAddress *address, const char *identity, MqttLimits limits, GError **error)
+mqtt_open (MqttAddress *address, const char *source, MqttLimits limits, GError **error)
 {
   g_autoptr (GError) fault = NULL;
   int wake[2];
@@ -410,7 +413,7 @@ mqtt_open (MqttAddress *address, const char *identity, MqttLimits limits, GError
   }
   mqtt->address = address;
   mqtt->limits = limits;
-  mqtt->identity = make_identity (address, identity);
+  mqtt->identity = mqtt_address_identify (address, source);
   mqtt->state_topic = g_strconcat (address->topic, "/state", NULL);
   g_mutex_init (&mqtt->lock);
   g_cond_init (&mqtt->changed);
@@ -429,15 +432,17 @@ mqtt_close (Mqtt *mqtt)
   mqtt->deadline = g_get_monotonic_time () + mqtt->limits.patience * G_USEC_PER_SEC;
   g_cond_broadcast (&mqtt->changed);
   wake (mqtt);
-  while (!mqtt->ended && g_cond_wait_until (&mqtt->changed, &mqtt->lock, mqtt->deadline + GRACE))
+  const gboolean in_vain = mqtt->connecting && g_queue_is_empty (&mqtt->events);
+  const gint64 end = (in_vain ? g_get_monotonic_time () : mqtt->deadline) + GRACE;
+  while (!mqtt->ended && g_cond_wait_until (&mqtt->changed, &mqtt->lock, end))
     ;
   const guint n_left = mqtt->n_lost + g_queue_get_length (&mqtt->events);
   const gboolean ended = mqtt->ended;
   g_mutex_unlock (&mqtt->lock);
   if (n_left)
     terminal_report ("%s: %u events were not delivered%s", mqtt->address->name, n_left,
-                     ended ? "" : ": the host's name is still being looked up");
-  if (!ended) /* it looks a name up, which nothing interrupts; the process is about to end */
+                     ended ? "" : ": there is no connection yet");
+  if (!ended) /* it is still connecting, and the process is about to end */
     return n_left;
   g_thread_join (mqtt->worker);
   mosquitto_lib_cleanup ();

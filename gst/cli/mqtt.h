@@ -13,10 +13,10 @@ typedef struct {
 /* 10,000 events of 300 bytes are 3 MB: with one a minute, a week without a broker. */
 #define MQTT_LIMITS ((MqttLimits){ .waiting = 10000, .patience = 10 })
 
-/* Begins to connect, in a thread of its own; a broker that is not there is tried again and again. @address: (transfer full). @identity: with the
- * topic and the host's name it makes the client's id, the same each time. NULL and CLIP_ERROR_UNSUPPORTED: gst-clip was
- * built without libmosquitto; CLIP_ERROR_IO: there are no means for it. */
-Mqtt *mqtt_open (MqttAddress *address, const char *identity, MqttLimits limits, GError **error);
+/* Begins to connect, in a thread of its own; a broker that is not there is tried again and again. @address: (transfer full).
+ * @source: what is told of, for mqtt_address_identify (). NULL and CLIP_ERROR_UNSUPPORTED: gst-clip was built without
+ * libmosquitto; CLIP_ERROR_IO: there are no means for it. */
+Mqtt *mqtt_open (MqttAddress *address, const char *source, MqttLimits limits, GError **error);
 
 /* Never waits. */
 void mqtt_publish (Mqtt *mqtt, const char *text);
