@@ -287,7 +287,7 @@ typedef struct {
   float score; /* 0 … 1 */
 } ClipScore;
 
-/* Called between batches; return FALSE to stop. */
+/* Called between batches, and pictures; return FALSE to stop. */
 typedef gboolean (*ClipProgress) (guint done, guint total, gpointer data);
 
 /*

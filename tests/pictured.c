@@ -47,12 +47,18 @@ make_picture (int n)
 }
 
 static ClipClassifier *
-make (const char *json, GError **error)
+make_with (const char *json, ClipProgress progress, gpointer data, GError **error)
 {
   g_autofree char *path = g_build_filename (folder, "labels.json", NULL);
   g_assert_true (g_file_set_contents (path, json, -1, NULL));
   g_autoptr (ClipLabels) labels = clip_labels_load (path, error);
-  return labels ? clip_classifier_new (session, labels, templates, NULL, NULL, error) : NULL;
+  return labels ? clip_classifier_new (session, labels, templates, progress, data, error) : NULL;
+}
+
+static ClipClassifier *
+make (const char *json, GError **error)
+{
+  return make_with (json, NULL, NULL, error);
 }
 
 /* ----------------------------------------------------------------------------------------------------- meaning */
@@ -181,6 +187,38 @@ test_errors (void)
   }
 }
 
+/* Stops at picture @at of 4. */
+typedef struct {
+  guint at, calls;
+} Stop;
+
+static gboolean
+stop_at (guint done, guint total, gpointer data)
+{
+  Stop *stop = data;
+  if (total != PICTURES) /* of texts */
+    return TRUE;
+  g_assert_cmpuint (done, ==, stop->calls);
+  stop->calls++;
+  return done < stop->at;
+}
+
+static void
+test_cancelled (void)
+{
+  static const char json[] = "[{\"name\": \"a\", \"images\": [\"0.png\", \"1.png\"]},"
+                             " {\"name\": \"b\", \"images\": [\"2.png\", \"3.png\"]}]";
+  for (guint at = 0; at <= PICTURES; at++) {
+    Stop stop = { at, 0 };
+    g_autoptr (GError) error = NULL;
+    g_autoptr (ClipClassifier) classifier = make_with (json, stop_at, &stop, &error);
+    g_assert_cmpint (classifier != NULL, ==, at == PICTURES);
+    g_assert_cmpuint (stop.calls, ==, MIN (at + 1, PICTURES));
+    if (at < PICTURES)
+      g_assert_error (error, CLIP_ERROR, CLIP_ERROR_CANCELLED);
+  }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -196,6 +234,7 @@ main (int argc, char **argv)
     make_picture (n);
   g_test_add_func ("/pictured/rows", test_rows);
   g_test_add_func ("/pictured/errors", test_errors);
+  g_test_add_func ("/pictured/cancelled", test_cancelled);
   const int status = g_test_run ();
 
   for (int n = 0; n < PICTURES; n++) {

@@ -206,7 +206,7 @@ clip_classifier_new (ClipSession *session, ClipLabels *labels, const char *const
   if (!encode_labels (&encoder, templates, error) ||
       !clip_pictured_rows (self->embeddings, session, labels,
                            self->embeddings + (gsize) self->n_labels * self->embed_dim,
-                           self->n_rows - self->n_labels, error))
+                           self->n_rows - self->n_labels, progress, data, error))
     return NULL;
   g_ptr_array_add (self->warnings, NULL);
   return g_steal_pointer (&self);

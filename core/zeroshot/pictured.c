@@ -43,9 +43,27 @@ read_picture (float *pixels, const ClipPreprocessConfig *config, const char *pat
   return TRUE;
 }
 
+/* How far it is, over all labels. */
+typedef struct {
+  guint done, total; /* pictures */
+  ClipProgress progress;
+  gpointer data;
+} Walk;
+
+static gboolean
+goes_on (const Walk *walk, GError **error)
+{
+  if (!walk->progress || walk->progress (walk->done, walk->total, walk->data))
+    return TRUE;
+  return clip_fail (error, CLIP_ERROR_CANCELLED,
+                    "encoding of labels was cancelled after %u of %u pictures", walk->done,
+                    walk->total);
+}
+
 /* @mean: [E] of the unit features of the label's pictures. */
 static gboolean
-encode_pictures (float *mean, ClipSession *session, const ClipLabel *label, GError **error)
+encode_pictures (float *mean, ClipSession *session, const ClipLabel *label, Walk *walk,
+                 GError **error)
 {
   const ClipModelInfo *info = clip_model_get_info (clip_session_get_model (session));
   const int E = info->embed_dim;
@@ -53,7 +71,9 @@ encode_pictures (float *mean, ClipSession *session, const ClipLabel *label, GErr
   g_autofree float *pixels = g_new (float, n_pixels), *feature = g_new (float, E);
   const float share = 1.f / g_strv_length (label->images);
   memset (mean, 0, E * sizeof *mean);
-  for (char **path = label->images; *path; path++) {
+  for (char **path = label->images; *path; path++, walk->done++) {
+    if (!goes_on (walk, error))
+      return FALSE;
     if (!read_picture (pixels, &info->preprocess, *path, error)) {
       g_prefix_error (error, "label \"%s\": ", label->name);
       return FALSE;
@@ -103,7 +123,7 @@ mix (float *row, const float *picture, const ClipLabel *label, int E)
 
 gboolean
 clip_pictured_rows (float *rows, ClipSession *session, ClipLabels *labels, const float *others,
-                    guint n_others, GError **error)
+                    guint n_others, ClipProgress progress, gpointer data, GError **error)
 {
   const int E = clip_model_get_info (clip_session_get_model (session))->embed_dim;
   const guint L = clip_labels_get_n (labels);
@@ -111,6 +131,10 @@ clip_pictured_rows (float *rows, ClipSession *session, ClipLabels *labels, const
   g_autofree const float **seen = g_new (const float *, L),
                          **read = g_new (const float *, L + n_others);
   Rows of_pictures = { seen, 0 }, of_texts = { read, 0 };
+  Walk walk = { .progress = progress, .data = data };
+  for (guint l = 0; l < L; l++)
+    if (clip_labels_get (labels, l)->images)
+      walk.total += g_strv_length (clip_labels_get (labels, l)->images);
   for (guint l = 0; l < L; l++) {
     const ClipLabel *label = clip_labels_get (labels, l);
     float *mean = pictures + (gsize) l * E;
@@ -118,7 +142,7 @@ clip_pictured_rows (float *rows, ClipSession *session, ClipLabels *labels, const
       read[of_texts.n++] = rows + (gsize) l * E;
     if (!label->images)
       continue;
-    if (!encode_pictures (mean, session, label, error))
+    if (!encode_pictures (mean, session, label, &walk, error))
       return FALSE;
     seen[of_pictures.n++] = mean;
   }
