@@ -288,17 +288,14 @@ gst_clip_classify_set_caps (GstBaseTransform *base, GstCaps *incaps, GstCaps *ou
   return FALSE;
 }
 
-/* Buffers go on downstream as they are, so only downstream can say which metas they may have.
- * Cropping is the one that would have to be understood here, too. */
+/* Buffers go on downstream as they are, so only downstream can say which metas they may have. */
 static gboolean
 gst_clip_classify_propose_allocation (GstBaseTransform *base, GstQuery *decide, GstQuery *query)
 {
-  guint crop;
   if (!GST_BASE_TRANSFORM_CLASS (gst_clip_classify_parent_class)
            ->propose_allocation (base, decide, query))
     return FALSE;
-  if (gst_query_find_allocation_meta (query, GST_VIDEO_CROP_META_API_TYPE, &crop))
-    gst_query_remove_nth_allocation_meta (query, crop);
+  clip_frame_refuse_crop (query);
   return TRUE;
 }
 

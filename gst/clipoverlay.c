@@ -25,6 +25,7 @@
 
 #include "gst/blend.h"
 #include "gst/enums.h"
+#include "gst/frame.h"
 #include "gst/overlay-settings.h"
 
 GST_DEBUG_CATEGORY_STATIC (gst_clip_overlay_debug);
@@ -282,17 +283,14 @@ gst_clip_overlay_set_caps (GstBaseTransform *base, GstCaps *incaps, GstCaps *out
   return TRUE;
 }
 
-/* Buffers go on as they are, so downstream says which metas they may have; cropping would have to be understood here, and
- * pictures are taken over from upstream. */
+/* Buffers go on as they are, so downstream says which metas they may have; pictures are taken over from upstream, too. */
 static gboolean
 gst_clip_overlay_propose_allocation (GstBaseTransform *base, GstQuery *decide, GstQuery *query)
 {
-  guint i;
   if (!GST_BASE_TRANSFORM_CLASS (gst_clip_overlay_parent_class)
            ->propose_allocation (base, decide, query))
     return FALSE;
-  if (gst_query_find_allocation_meta (query, GST_VIDEO_CROP_META_API_TYPE, &i))
-    gst_query_remove_nth_allocation_meta (query, i);
+  clip_frame_refuse_crop (query);
   if (!gst_query_find_allocation_meta (query, GST_VIDEO_OVERLAY_COMPOSITION_META_API_TYPE, NULL))
     gst_query_add_allocation_meta (query, GST_VIDEO_OVERLAY_COMPOSITION_META_API_TYPE, NULL);
   return TRUE;

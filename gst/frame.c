@@ -77,3 +77,11 @@ clip_frame_read (float *pixels, ClipPreprocess *preprocess, GstBuffer *buffer,
   gst_video_frame_unmap (&frame);
   return TRUE;
 }
+
+void
+clip_frame_refuse_crop (GstQuery *query)
+{
+  guint i;
+  if (gst_query_find_allocation_meta (query, GST_VIDEO_CROP_META_API_TYPE, &i))
+    gst_query_remove_nth_allocation_meta (query, i);
+}

@@ -17,3 +17,7 @@ gboolean clip_frame_map (GstVideoFrame *frame, GstBuffer *buffer, const GstVideo
 /* @pixels: [3, R, R] of @buffer, by a @preprocess made for @format; its planes are read where they lie. Returns FALSE where
  * @buffer is not a frame of that format. */
 gboolean clip_frame_read (float *pixels, ClipPreprocess *preprocess, GstBuffer *buffer, const GstVideoInfo *format);
+
+/* For elements that pass buffers on as they are, and so answer an ALLOCATION query as what follows them does: takes from the
+ * answer what they would have to understand and do not, cropping by a meta. */
+void clip_frame_refuse_crop (GstQuery *query);
