@@ -1,9 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The C and the Python example read the same from the same video: `tests/examples.sh READ-LABELS`, the built C example.
+# The C and the Python example read the same from the same video: `tests/examples.sh READ-LABELS ZONES`, the built C examples.
 # Exit status 77 (skipped) where Python has no PyGObject.
 set -eu
 program=$1
+zones=$2
 example=$(dirname "$0")/../examples/read-labels.py
 for python in python3 /usr/bin/python3 none; do
   [ $python != none ] || { echo 'no PyGObject'; exit 77; }
@@ -24,6 +25,11 @@ diff "$folder/c.out" "$folder/python.out"
 # Whoever reads a few lines only is not told of all the others.
 "$python" "$example" "$folder/ball.avi" 'a white ball;a cat' 2>"$folder/python.err" | true
 [ ! -s "$folder/python.err" ]
+
+# Halves of the picture, each by itself; a third zone is outside.
+"$zones" "$folder/ball.avi" 'a white ball;a cat' left=0,0,80x120 right=80,0,80x120 beyond=160,0,9x9 >"$folder/zones.out"
+cat "$folder/zones.out"
+[ "$(grep -cE '  left: a (white ball|cat) [01]\.[0-9]+  right: a (white ball|cat) [01]\.[0-9]+$' "$folder/zones.out")" = 4 ]
 
 # A copy with subtitles, where the words are; labelled pictures.
 examples=$(dirname "$example")
