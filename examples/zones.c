@@ -69,6 +69,38 @@ read_zone (Zone *zone, char *text)
   return TRUE;
 }
 
+static GstElement *
+new_pipeline (const char *video, const char *labels, GArray *zones, GError **error)
+{
+  GstElement *pipeline = gst_parse_launch (
+      "filesrc name=file ! decodebin ! videoconvert ! identity name=detector ! clipclassify "
+      "name=clip regions=detections interval=10 ! fakesink name=sink signal-handoffs=true",
+      error);
+  if (!pipeline)
+    return NULL;
+  GstChildProxy *elements = GST_CHILD_PROXY (pipeline);
+  gst_child_proxy_set (elements, "file::location", video, "clip::labels", labels, NULL);
+  g_autoptr (GObject) sink = gst_child_proxy_get_child_by_name (elements, "sink");
+  g_autoptr (GObject) detector = gst_child_proxy_get_child_by_name (elements, "detector");
+  g_autoptr (GstPad) pad = gst_element_get_static_pad (GST_ELEMENT (detector), "src");
+  gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_BUFFER, detect, zones, NULL);
+  g_signal_connect (sink, "handoff", G_CALLBACK (print), NULL);
+  return pipeline;
+}
+
+/* To the end, or until @error. */
+static void
+play (GstElement *pipeline, GError **error)
+{
+  GstBus *bus = GST_ELEMENT_BUS (pipeline);
+  gst_element_set_state (pipeline, GST_STATE_PLAYING);
+  GstMessage *last = gst_bus_timed_pop_filtered (bus, -1, GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
+  if (GST_MESSAGE_TYPE (last) == GST_MESSAGE_ERROR)
+    gst_message_parse_error (last, error, NULL);
+  gst_message_unref (last);
+  gst_element_set_state (pipeline, GST_STATE_NULL);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -82,33 +114,10 @@ main (int argc, char **argv)
     g_printerr ("usage: %s VIDEO LABELS NAME=X,Y,WIDTHxHEIGHT ...\n", argv[0]);
     return 2;
   }
-  g_autoptr (GstElement) pipeline =
-      gst_parse_launch ("filesrc name=file ! decodebin ! videoconvert ! identity name=detector ! "
-                        "clipclassify name=clip "
-                        "regions=detections interval=10 ! fakesink name=sink signal-handoffs=true",
-                        &error);
-  if (error) {
+  g_autoptr (GstElement) pipeline = new_pipeline (argv[1], argv[2], zones, &error);
+  if (!error)
+    play (pipeline, &error);
+  if (error)
     g_printerr ("%s\n", error->message);
-    return 1;
-  }
-  g_autoptr (GstElement) file = gst_bin_get_by_name (GST_BIN (pipeline), "file");
-  g_autoptr (GstElement) detector = gst_bin_get_by_name (GST_BIN (pipeline), "detector");
-  g_autoptr (GstElement) clip = gst_bin_get_by_name (GST_BIN (pipeline), "clip");
-  g_autoptr (GstElement) sink = gst_bin_get_by_name (GST_BIN (pipeline), "sink");
-  g_autoptr (GstPad) pad = gst_element_get_static_pad (detector, "src");
-  g_object_set (file, "location", argv[1], NULL);
-  g_object_set (clip, "labels", argv[2], NULL);
-  gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_BUFFER, detect, zones, NULL);
-  g_signal_connect (sink, "handoff", G_CALLBACK (print), NULL);
-
-  g_autoptr (GstBus) bus = gst_element_get_bus (pipeline);
-  gst_element_set_state (pipeline, GST_STATE_PLAYING);
-  g_autoptr (GstMessage) message =
-      gst_bus_timed_pop_filtered (bus, GST_CLOCK_TIME_NONE, GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
-  gst_element_set_state (pipeline, GST_STATE_NULL);
-  if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_EOS)
-    return 0;
-  gst_message_parse_error (message, &error, NULL);
-  g_printerr ("%s\n", error->message);
-  return 1;
+  return error != NULL;
 }

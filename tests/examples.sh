@@ -91,6 +91,7 @@ fails ()
   [ $status = 1 ]
 }
 fails "$program" "$folder/none.avi" 'a cat'
+fails "$zones" "$folder/none.avi" 'a cat;a dog' all=0,0,9x9
 fails "$program" "$folder/ball.avi" 'a cat;;a dog'
 fails "$python" "$example" "$folder/none.avi" 'a cat'
 fails "$python" "$example" "$folder/ball.avi" 'a cat;;a dog'
