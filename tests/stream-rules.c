@@ -254,15 +254,26 @@ see_buffer (Watch *watch, GstBuffer *buffer)
 
 /* ------------------------------------------------------------------------------------------------------ into and out of */
 
+static gboolean
+is_known (GstPad *pad, GstEvent *event)
+{
+  gboolean known = FALSE;
+  GstEvent *other;
+  for (guint i = 0; (other = gst_pad_get_sticky_event (pad, GST_EVENT_TYPE (event), i)); i++) {
+    known |= other == event;
+    gst_event_unref (other);
+  }
+  return known;
+}
+
 /* A filter makes caps of its own. What is linked anew tells all that is sticky once more; where that is known, it ends. */
 static gboolean
 must_pass (Station *station, GstEvent *event)
 {
   const GstEventType type = GST_EVENT_TYPE (event);
-  g_autoptr (GstEvent) known =
-      GST_EVENT_IS_STICKY (event) ? gst_pad_get_sticky_event (station->out->pad, type, 0) : NULL;
   return GST_EVENT_IS_SERIALIZED (event) && type != GST_EVENT_CAPS &&
-         type != GST_EVENT_FLUSH_STOP && known != event;
+         type != GST_EVENT_FLUSH_STOP &&
+         !(GST_EVENT_IS_STICKY (event) && is_known (station->out->pad, event));
 }
 
 static void
