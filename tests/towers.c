@@ -3,6 +3,7 @@
  * Towers against the reference's features (../shared/conformance), and what must not change them: the number of threads
  * (to the bit), the batch a row comes in, what stands after the end token.
  */
+#include "core/model/layers.h"
 #include "core/model/session.h"
 #include "tests/reference.h"
 #include "tests/testing.h"
@@ -162,6 +163,34 @@ check_tower (const Fixture *fixture, const ClipTower *tower, const char *what,
   }
 }
 
+/* Each text behind one that begins as it does: the same up to its middle. */
+static void
+check_alike (const Fixture *fixture, const ClipTower *tower, const float *expected,
+             const gint32 *tokens, int batch, int length)
+{
+  const int embed_dim = fixture->config.embed_dim;
+  const ClipTextConfig *text = &fixture->config.text;
+  ClipSession session = session_with (2);
+  g_autofree gint32 *pair = g_new (gint32, 2 * length);
+  g_autofree float *out = g_new (float, 2 * embed_dim), *alone = g_new (float, embed_dim);
+  for (int b = 0; b < batch; b++, tokens += length, expected += embed_dim) {
+    const int middle = clip_text_length (tokens, length, text->vocab_size, text->end_token) / 2;
+    memcpy (pair, tokens, length * sizeof *pair);
+    memcpy (pair + length, tokens, length * sizeof *pair);
+    pair[middle] = pair[middle] == 7 ? 8 : 7;
+    const guint64 before = session.operations;
+    tower->forward (tower, &session, alone, tokens, 1, length);
+    const guint64 one = session.operations - before;
+    tower->forward (tower, &session, out, pair, 2, length);
+    check_features ("behind one that begins alike", out + embed_dim, expected, embed_dim);
+    if (session.kernels->gemm) /* OpenBLAS may sum in another order where there are more rows */
+      g_assert_cmpmem (out + embed_dim, embed_dim * sizeof *out, alone, embed_dim * sizeof *alone);
+    if (fixture->text == clip_text_new && middle > 0)
+      g_assert_cmpuint (session.operations - before, <, 3 * one);
+  }
+  session_clear (&session);
+}
+
 static void
 test_fixture (const void *data)
 {
@@ -190,6 +219,7 @@ test_fixture (const void *data)
                3 * size * size * sizeof (float), pixels->shape[0], 0);
   check_tower (fixture, text, "text", text_features->data, tokens->data, length * sizeof (gint32),
                tokens->shape[0], length);
+  check_alike (fixture, text, text_features->data, tokens->data, tokens->shape[0], length);
   image->free (image);
   text->free (text);
 }
@@ -433,6 +463,81 @@ test_ids (void)
   random_model_clear (&model);
 }
 
+/* Texts that begin alike: of a causal tower what they share is computed once, and nothing shows it but the operations. */
+static const gint32 alike[][LENGTH] = {
+  { 5, 6, 7, 69 },        { 5, 6, 8, 9, 3, 69 },
+  { 5, 6, 8, 9, 3, 69 },  { 5, 6, 8, 9, 3, 69, 1 }, /* the same up to its end */
+  { 5, 6, 8, 9, 68, 69 }, { 5, 6, 8, 69, 9 },
+  { 5, 7, 8, 69, 9 },     { 5 }, /* ends with its first token, which all share */
+  { 69, 6, 8, 69, 9 },    { 4, 6, 8, 69, 9 },
+};
+
+static void
+test_alike (const void *data)
+{
+  const RandomCase *c = data;
+  const int embed_dim = c->config.embed_dim, batch = G_N_ELEMENTS (alike);
+  RandomModel model = random_model ();
+  fill_model (&model, c);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (ClipWeights) weights = random_weights (&model);
+  ClipTower *tower = c->make (weights, &c->config, &error);
+  g_assert_no_error (error);
+
+  g_autofree float *expected = g_new (float, batch *embed_dim),
+                   *alone = g_new (float, batch *embed_dim),
+                   *together = g_new (float, batch *embed_dim);
+  ClipSession session = session_with (2);
+  for (int b = 0; b < batch; b++) {
+    g_autofree double *y = c->make == clip_text_new
+                               ? ref_text (&model, alike[b], LENGTH, &c->config)
+                               : ref_bert (&model, alike[b], LENGTH, &c->config);
+    for (int i = 0; i < embed_dim; i++)
+      expected[b * embed_dim + i] = y[i];
+    tower->forward (tower, &session, alone + b * embed_dim, alike[b], 1, LENGTH);
+  }
+  const guint64 separate = session.operations;
+  tower->forward (tower, &session, together, alike, batch, LENGTH);
+  check_features (c->name, together, expected, (gsize) batch * embed_dim);
+  if (session.kernels->gemm) /* OpenBLAS sums in another order where there are other rows */
+    g_assert_cmpmem (together, batch * embed_dim * sizeof *together, alone,
+                     batch * embed_dim * sizeof *alone);
+  const gboolean causal = c->make == clip_text_new && !c->config.text.no_causal_mask;
+  if (causal)
+    g_assert_cmpuint (session.operations - separate, <, separate * 9 / 10);
+  else
+    g_assert_cmpuint (session.operations - separate, ==, separate);
+  session_clear (&session);
+  tower->free (tower);
+  random_model_clear (&model);
+}
+
+/* A text that was there before costs no more than its last row in the last block, and the projection. */
+static void
+test_same_text (void)
+{
+  enum { N = 4 }; /* its tokens */
+  static const ClipConfig config = SMALL_TEXT;
+  const RandomCase c = { "same", clip_text_new, CLIP_DTYPE_F32, config };
+  const guint64 width = config.text.width, mlp = config.text.mlp_width, E = config.embed_dim;
+  static const gint32 tokens[2][LENGTH] = { { 5, 6, 7, 69 }, { 5, 6, 7, 69, 2 } };
+  float out[2][21];
+  RandomModel model = random_model ();
+  fill_model (&model, &c);
+  g_autoptr (ClipWeights) weights = random_weights (&model);
+  ClipTower *tower = clip_text_new (weights, &config, NULL);
+  ClipSession session = session_with (1);
+  tower->forward (tower, &session, out[0], tokens[0], 1, LENGTH);
+  const guint64 one = session.operations;
+  tower->forward (tower, &session, out[0], tokens[0], 2, LENGTH);
+  g_assert_cmpuint (session.operations - 2 * one, ==,
+                    2 * (2 * width * width + 2 * width * mlp + 2 * N * width + width * E));
+  g_assert_cmpmem (out[0], sizeof out[0], out[1], sizeof out[1]);
+  session_clear (&session);
+  tower->free (tower);
+  random_model_clear (&model);
+}
+
 /* The operations of a ViT, written out from its definition: the last block's query, output and MLP are the class token's. */
 static void
 test_operations (void)
@@ -507,7 +612,12 @@ main (int argc, char **argv)
   for (guint i = 0; i < G_N_ELEMENTS (random_cases); i++) {
     g_autofree char *path = g_strdup_printf ("/towers/random/%s", random_cases[i].name);
     g_test_add_data_func (path, &random_cases[i], test_random);
+    if (random_cases[i].config.text.width > 0) {
+      g_autofree char *alike_path = g_strdup_printf ("/towers/alike/%s", random_cases[i].name);
+      g_test_add_data_func (alike_path, &random_cases[i], test_alike);
+    }
   }
+  g_test_add_func ("/towers/same-text", test_same_text);
   g_test_add_func ("/towers/ids", test_ids);
   g_test_add_func ("/towers/operations", test_operations);
   g_test_add_func ("/towers/missing", test_missing);

@@ -23,6 +23,7 @@ typedef struct {
   gsize q_stride;
   const float *k, *v;
   gsize kv_stride;
+  const int *rows;         /* of k and v, in the order of keys; NULL: one after another */
   int queries, keys, size; /* size: D */
 } Head;
 
@@ -32,25 +33,44 @@ round_up (int n)
   return (n + CLIP_GROUP - 1) / CLIP_GROUP * CLIP_GROUP;
 }
 
-/* Scores, then keys or values packed. */
+/* Scores, then keys or values packed, then a group of keys. */
 gsize
 clip_attention_scratch (int length, int head_size)
 {
-  return (gsize) MIN (QUERIES, length) * length + (gsize) round_up (length) * round_up (head_size);
+  return (gsize) MIN (QUERIES, length) * length + (gsize) round_up (length) * round_up (head_size) +
+         CLIP_GROUP * head_size;
+}
+
+/* The rows of @n keys (or values) @x from @first on: where they lie, or together in @spare. */
+static const float *
+gather (float *spare, gsize *stride, const Head *h, const float *x, int first, int n)
+{
+  *stride = h->rows ? (gsize) h->size : h->kv_stride;
+  if (!h->rows)
+    return x + first * h->kv_stride;
+  for (int i = 0; i < n; i++)
+    memcpy (spare + (gsize) i * h->size, x + h->rows[first + i] * h->kv_stride,
+            h->size * sizeof *x);
+  return spare;
 }
 
 /* scores[queries, keys] = Q · Kᵀ: a key is an output whose weights are its D numbers. */
 static void
 score (const ClipKernels *kernels, float *scores, float *packed, const Head *h)
 {
+  gsize stride;
   if (!kernels->gemm) {
-    clip_sgemm_nt (scores, h->keys, h->q, h->q_stride, h->k, h->kv_stride, h->queries, h->keys,
-                   h->size, 1, FALSE);
+    const float *k = gather (packed, &stride, h, h->k, 0, h->keys);
+    clip_sgemm_nt (scores, h->keys, h->q, h->q_stride, k, stride, h->queries, h->keys, h->size, 1,
+                   FALSE);
     return;
   }
-  for (int key = 0; key < h->keys; key += CLIP_GROUP)
-    kernels->pack (packed + (gsize) key * h->size, h->k + key * h->kv_stride, h->kv_stride,
-                   MIN (CLIP_GROUP, h->keys - key), h->size);
+  float *spare = packed + (gsize) round_up (h->keys) * h->size;
+  for (int key = 0; key < h->keys; key += CLIP_GROUP) {
+    const int n = MIN (CLIP_GROUP, h->keys - key);
+    const float *k = gather (spare, &stride, h, h->k, key, n);
+    kernels->pack (packed + (gsize) key * h->size, k, stride, n, h->size);
+  }
   const ClipGemm gemm = {
     .y = scores,
     .y_stride = h->keys,
@@ -72,16 +92,19 @@ static void
 mix (const ClipKernels *kernels, const float *scores, float *packed, const Head *h)
 {
   if (!kernels->gemm) {
-    clip_sgemm_nn (h->y, h->y_stride, scores, h->keys, h->v, h->kv_stride, h->queries, h->size,
-                   h->keys, FALSE);
+    gsize stride;
+    const float *v = gather (packed, &stride, h, h->v, 0, h->keys);
+    clip_sgemm_nn (h->y, h->y_stride, scores, h->keys, v, stride, h->queries, h->size, h->keys,
+                   FALSE);
     return;
   }
   for (int column = 0; column < h->size; column += CLIP_GROUP) {
     float *group = packed + (gsize) column * h->keys;
     const int n = MIN (CLIP_GROUP, h->size - column);
     for (int key = 0; key < h->keys; key++, group += CLIP_GROUP) {
+      const float *v = h->v + (h->rows ? h->rows[key] : key) * h->kv_stride + column;
       memset (group + n, 0, (CLIP_GROUP - n) * sizeof *group);
-      memcpy (group, h->v + key * h->kv_stride + column, n * sizeof *group);
+      memcpy (group, v, n * sizeof *group);
     }
   }
   const ClipGemm gemm = {
@@ -100,6 +123,13 @@ mix (const ClipKernels *kernels, const float *scores, float *packed, const Head 
   kernels->gemm (&gemm);
 }
 
+static int
+count_keys (const ClipSequences *sequences, int b)
+{
+  const int *start = sequences->keys ? sequences->key_start : sequences->start;
+  return start[b + 1] - start[b];
+}
+
 static void
 attend (void *data, int task, int worker)
 {
@@ -109,8 +139,11 @@ attend (void *data, int task, int worker)
   const int block = task % work->n_blocks, head = task / work->n_blocks % a->heads,
             column = head * a->head_size;
   const int b = task / work->n_blocks / a->heads;
-  const int start = a->keys->start[b], length = a->keys->start[b + 1] - start;
-  const int top = block * QUERIES, queries = MIN (QUERIES, (a->one_query ? 1 : length) - top);
+  const ClipSequences *sequences = a->keys;
+  const int *rows = sequences->keys ? sequences->keys + sequences->key_start[b] : NULL;
+  const int start = sequences->start[b], own = sequences->start[b + 1] - start,
+            length = count_keys (sequences, b), before = length - own;
+  const int top = block * QUERIES, queries = MIN (QUERIES, (a->one_query ? 1 : own) - top);
   if (queries <= 0)
     return;
   const gsize first = a->one_query ? b : start + top;
@@ -120,11 +153,12 @@ attend (void *data, int task, int worker)
     .q = a->q + first * a->q_stride + column,
     .q_stride = MAX (a->q_stride,
                      (gsize) a->head_size), /* 0: one query for all, of which there is one row */
-    .k = a->k + start * a->kv_stride + column,
-    .v = a->v + start * a->kv_stride + column,
+    .k = a->k + (rows ? 0 : start) * a->kv_stride + column,
+    .v = a->v + (rows ? 0 : start) * a->kv_stride + column,
     .kv_stride = a->kv_stride,
+    .rows = rows,
     .queries = queries,
-    .keys = a->causal ? top + queries : length,
+    .keys = a->causal ? before + top + queries : length,
     .size = a->head_size,
   };
   float *scores = clip_session_scratch (work->session, worker),
@@ -132,7 +166,7 @@ attend (void *data, int task, int worker)
   score (kernels, scores, packed, &h);
   for (int r = 0; r < queries; r++) {
     float *row = scores + (gsize) r * h.keys;
-    const int seen = a->causal ? top + r + 1 : h.keys;
+    const int seen = a->causal ? before + top + r + 1 : h.keys;
     kernels->softmax (row, row, 1 / sqrtf (h.size), seen);
     memset (row + seen, 0, (h.keys - seen) * sizeof *row);
   }
@@ -147,10 +181,10 @@ clip_attention (ClipSession *session, const ClipAttention *attention)
   for (int b = 0; b < keys->n && !attention->one_query; b++)
     longest = MAX (longest, keys->start[b + 1] - keys->start[b]);
   for (int b = 0; b < keys->n; b++) {
-    const guint64 n = keys->start[b + 1] - keys->start[b], pairs = attention->one_query ? n
-                                                                   : attention->causal
-                                                                       ? n * (n + 1) / 2
-                                                                       : n * n;
+    const guint64 own = keys->start[b + 1] - keys->start[b], n = count_keys (keys, b);
+    const guint64 pairs = attention->one_query ? n
+                          : attention->causal  ? own * (n - own) + own * (own + 1) / 2
+                                               : own * n;
     clip_session_count (session, 2 * pairs * attention->heads * attention->head_size);
   }
   Work work = { session, attention, (longest + QUERIES - 1) / QUERIES };

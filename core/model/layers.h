@@ -44,8 +44,11 @@ clip_bert_reads (const gint32 *ids, int i, int vocabulary, int pad_token)
 }
 
 /* Sequences of different lengths, one after another without gaps: the tokens of sequence b are the
- * rows start[b] … start[b + 1] - 1. */
+ * rows start[b] … start[b + 1] - 1. Causal ones may begin with tokens of others, whose rows are then there once: the whole
+ * of sequence b, its own rows being the last of it, is the rows keys[key_start[b]] … keys[key_start[b + 1] - 1]. */
 typedef struct {
-  int n;      /* B */
-  int *start; /* [B + 1] */
+  int n;          /* B */
+  int *start;     /* [B + 1] */
+  int *keys;      /* NULL: each sequence is its own rows */
+  int *key_start; /* [B + 1] */
 } ClipSequences;

@@ -11,8 +11,12 @@
  *
  * The end token is the highest id of a text, unless the configuration names another; a text without it is its first token.
  * A batch is packed: no work is done on padding, unless it is read as any token is, as OpenCLIP's towers without mask do.
+ * Of a causal tower the tokens that a text begins with as the one before it in the batch does are not computed again: their
+ * rows, keys and values are the same. So sorted texts ("a photo of a cat." … "a photo of a dog.") cost little but their ends.
  */
 #include "core/model/block.h"
+
+#include <string.h>
 
 #define MAX_BATCH 64
 
@@ -31,25 +35,37 @@ typedef struct {
   ClipLinear projection; /* [E, C] */
 } Text;
 
+/* How the texts of a batch are rows. */
 typedef struct {
-  float *x; /* [rows, C] */
-  float *y; /* [B, C] */
+  int start[MAX_BATCH + 1];
+  int key_start[MAX_BATCH + 1];
+  int shared[MAX_BATCH]; /* tokens whose rows are those of the text before */
+  int picked[MAX_BATCH]; /* the token of each text that becomes its feature */
+} Rows;
+
+typedef struct {
+  int *keys; /* [key_start[B]] */
+  float *x;  /* [rows, C] */
+  float *y;  /* [B, C] */
   ClipBlockWorkspace block;
 } Workspace;
 
 static void
-layout (ClipArena *arena, Workspace *w, const Text *text, int rows, int batch)
+layout (ClipArena *arena, Workspace *w, const Text *text, const Rows *r, int batch)
 {
+  const int rows = r->start[batch];
+  w->keys = clip_arena_take (arena, r->key_start[batch] * sizeof *w->keys);
   w->x = clip_arena_floats (arena, (gsize) rows * text->shape.width);
   w->y = clip_arena_floats (arena, (gsize) batch * text->shape.width);
-  clip_block_layout (arena, &w->block, &text->shape, rows, batch);
+  clip_block_layout (arena, &w->block, &text->shape, MAX (rows, batch),
+                     batch); /* texts may share all rows */
 }
 
 static void
-embed (const Text *text, const ClipKernels *kernels, float *x, const gint32 *ids, int length)
+embed (const Text *text, const ClipKernels *kernels, float *x, const gint32 *ids, int from, int to)
 {
   const int width = text->shape.width;
-  for (int i = 0; i < length; i++, x += width) {
+  for (int i = from; i < to; i++, x += width) {
     clip_matrix_row (kernels, x, &text->token_embedding,
                      clip_token_row (text->token_embedding.rows, ids[i]));
     kernels->add (x, text->position + (gsize) i * width, width);
@@ -70,6 +86,46 @@ picked_row (const Text *text, const gint32 *ids, int length)
   }
 }
 
+static int
+count_common (const gint32 *a, const gint32 *b, int length)
+{
+  int n = 0;
+  while (n < length && a[n] == b[n])
+    n++;
+  return n;
+}
+
+static void
+find_rows (Rows *rows, const Text *text, const gint32 *ids, int batch, int length)
+{
+  const gboolean causal = text->shape.causal;
+  int before = 0;
+  rows->start[0] = rows->key_start[0] = 0;
+  for (int b = 0; b < batch; b++, ids += length) {
+    rows->picked[b] = picked_row (text, ids, length);
+    const int n = causal ? rows->picked[b] + 1 : length;
+    rows->shared[b] = causal && b > 0 ? count_common (ids, ids - length, MIN (n, before)) : 0;
+    rows->start[b + 1] = rows->start[b] + n - rows->shared[b];
+    rows->key_start[b + 1] = rows->key_start[b] + n;
+    before = n;
+  }
+}
+
+/* @keys: the row of each token of each text. Tokens become rows in @picked. */
+static void
+fill_keys (int *keys, Rows *rows, int batch)
+{
+  for (int b = 0; b < batch; b++) {
+    int *own = keys + rows->key_start[b];
+    const int n = rows->key_start[b + 1] - rows->key_start[b], shared = rows->shared[b];
+    if (shared > 0)
+      memcpy (own, keys + rows->key_start[b - 1], shared * sizeof *own);
+    for (int i = shared; i < n; i++)
+      own[i] = rows->start[b] + i - shared;
+    rows->picked[b] = own[rows->picked[b]];
+  }
+}
+
 static void
 forward (const ClipTower *tower, ClipSession *session, float *out, const void *in, int batch,
          int length)
@@ -77,28 +133,26 @@ forward (const ClipTower *tower, ClipSession *session, float *out, const void *i
   const Text *text = (const Text *) tower;
   const gint32 *ids = in;
   const int width = text->shape.width;
-  int start[MAX_BATCH + 1] = { 0 }, picked[MAX_BATCH];
-  for (int b = 0; b < batch; b++) {
-    const int row = picked_row (text, ids + (gsize) b * length, length);
-    picked[b] = start[b] + row;
-    start[b + 1] = start[b] + (text->shape.causal ? row + 1 : length);
-  }
-  const ClipSequences sequences = { batch, start };
+  Rows rows;
+  find_rows (&rows, text, ids, batch, length);
 
   Workspace w;
   ClipArena measure = { 0 };
-  layout (&measure, &w, text, start[batch], batch);
+  layout (&measure, &w, text, &rows, batch);
   clip_arena_reserve (&session->arena, measure.used);
-  layout (&session->arena, &w, text, start[batch], batch);
+  layout (&session->arena, &w, text, &rows, batch);
   clip_session_reserve_scratch (session, clip_block_scratch (&text->shape, text->context));
 
+  fill_keys (w.keys, &rows, batch);
+  const ClipSequences sequences = { batch, rows.start, text->shape.causal ? w.keys : NULL,
+                                    rows.key_start };
   for (int b = 0; b < batch; b++)
-    embed (text, session->kernels, w.x + (gsize) start[b] * width, ids + (gsize) b * length,
-           start[b + 1] - start[b]);
+    embed (text, session->kernels, w.x + (gsize) rows.start[b] * width, ids + (gsize) b * length,
+           rows.shared[b], rows.shared[b] + rows.start[b + 1] - rows.start[b]);
   for (int i = 0; i < text->layers - 1; i++)
     clip_block_pre_norm (session, &w.block, &text->shape, &text->blocks[i], w.x, &sequences);
   clip_block_pick (session, &w.block, &text->shape, &text->blocks[text->layers - 1], w.y, w.x,
-                   &sequences, picked);
+                   &sequences, rows.picked);
 
   clip_norm_rows (session, w.y, width, w.y, width, &text->ln_final, text->shape.epsilon, width,
                   batch);

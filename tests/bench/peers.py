@@ -45,8 +45,8 @@ class Graph:
         self.nodes.append(helper.make_node(op, list(inputs), [name], **attributes))
         return name
 
-    def save(self, path, shape, out):
-        x = helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)
+    def save(self, path, shape, out, dtype=TensorProto.FLOAT):
+        x = helper.make_tensor_value_info("x", dtype, shape)
         y = helper.make_tensor_value_info(out, TensorProto.FLOAT, None)
         model = helper.make_model(helper.make_graph(self.nodes, "g", [x], [y], self.weights),
                                   opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
@@ -57,35 +57,44 @@ def i64(*values):
     return np.array(values, dtype=np.int64)
 
 
+def linear(g, x, out, inputs):
+    return g("Add", g("MatMul", x, g.weight(inputs, out, scale=inputs ** -0.5)), g.weight(out))
+
+
+def norm(g, x, width):
+    return g("LayerNormalization", x, g.weight(width), g.weight(width), epsilon=1e-5)
+
+
+def blocks(g, x, tokens, width, layers, heads, mask=None):
+    """CLIP's transformer; mask: what is added to scores."""
+    split = g.weight(value=i64(0, tokens, heads, width // heads))
+    for _ in range(layers):
+        h = norm(g, x, width)
+        q, k, v = (g("Reshape", linear(g, h, width, width), split) for _ in range(3))
+        q, v = (g("Transpose", t, perm=[0, 2, 1, 3]) for t in (q, v))
+        k = g("Transpose", k, perm=[0, 2, 3, 1])
+        scores = g("MatMul", g("Mul", q, g.weight(value=np.float32((width // heads) ** -0.5))), k)
+        if mask is not None:
+            scores = g("Add", scores, g.weight(value=mask))
+        a = g("Transpose", g("MatMul", g("Softmax", scores, axis=-1), v), perm=[0, 2, 1, 3])
+        x = g("Add", x, linear(g, g("Reshape", a, g.weight(value=i64(0, tokens, width))), width, width))
+        h = linear(g, norm(g, x, width), 4 * width, width)
+        h = g("Mul", h, g("Sigmoid", g("Mul", h, g.weight(value=np.float32(1.702)))))
+        x = g("Add", x, linear(g, h, width, 4 * width))
+    return x
+
+
 def vit(size=224, patch=32, width=768, layers=12, heads=12, embed=512):
     g = Graph()
     grid = size // patch
     tokens = grid * grid + 1
-
-    def linear(x, out, inputs):
-        return g("Add", g("MatMul", x, g.weight(inputs, out, scale=inputs ** -0.5)), g.weight(out))
-
-    def norm(x):
-        return g("LayerNormalization", x, g.weight(width), g.weight(width), epsilon=1e-5)
-
     x = g("Conv", "x", g.weight(width, 3, patch, patch, scale=0.02), strides=[patch, patch])
     x = g("Transpose", g("Reshape", x, g.weight(value=i64(0, width, -1))), perm=[0, 2, 1])
     first = g("Slice", x, g.weight(value=i64(0)), g.weight(value=i64(1)), g.weight(value=i64(1)))
     x = g("Concat", g("Add", g("Mul", first, g.weight(value=np.float32(0))), g.weight(width)), x, axis=1)
-    x = norm(g("Add", x, g.weight(tokens, width)))
-    split = g.weight(value=i64(0, tokens, heads, width // heads))
-    for _ in range(layers):
-        h = norm(x)
-        q, k, v = (g("Reshape", linear(h, width, width), split) for _ in range(3))
-        q, v = (g("Transpose", t, perm=[0, 2, 1, 3]) for t in (q, v))
-        k = g("Transpose", k, perm=[0, 2, 3, 1])
-        scores = g("MatMul", g("Mul", q, g.weight(value=np.float32((width // heads) ** -0.5))), k)
-        a = g("Transpose", g("MatMul", g("Softmax", scores, axis=-1), v), perm=[0, 2, 1, 3])
-        x = g("Add", x, linear(g("Reshape", a, g.weight(value=i64(0, tokens, width))), width, width))
-        h = linear(norm(x), 4 * width, width)
-        h = g("Mul", h, g("Sigmoid", g("Mul", h, g.weight(value=np.float32(1.702)))))
-        x = g("Add", x, linear(h, width, 4 * width))
-    x = norm(g("Gather", x, g.weight(value=np.int64(0)), axis=1))
+    x = norm(g, g("Add", x, g.weight(tokens, width)), width)
+    x = blocks(g, x, tokens, width, layers, heads)
+    x = norm(g, g("Gather", x, g.weight(value=np.int64(0)), axis=1), width)
     return g, g("MatMul", x, g.weight(width, embed, scale=width ** -0.5)), size
 
 
@@ -278,4 +287,5 @@ def main():
                 print(f"{case:<14} batch {batch}  ratio {medians['gst-clip'] / best:.3f}", flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()
