@@ -223,7 +223,8 @@ CLIP_API void clip_encode_image (ClipSession *session, float *features, const fl
  * ends in attention pooling has no projection, and P = E. */
 CLIP_API void clip_encode_image_pooled (ClipSession *session, float *pooled, const float *pixels, int batch);
 /* @features: [B, E], not normalised. @tokens: [B, T], T ≤ context length, padded as clip_tokenizer_encode_padded ()
- * does. Ids outside the vocabulary are read as id 0. */
+ * does. Ids outside the vocabulary are read as id 0. A text that begins as
+ * the one before it does costs less in a causal tower: sort them. */
 CLIP_API void clip_encode_text (ClipSession *session, float *features, const gint32 *tokens, int batch, int length);
 
 /* ---------------------------------------------------------------------------------------------- labels and prompts */
@@ -297,6 +298,8 @@ typedef gboolean (*ClipProgress) (guint done, guint total, gpointer data);
  * Encodes every label × template: each text embedding normalised, averaged per label, normalised again (paper §3.1.4).
  * Images of labels are read and encoded, too, and mixed in; that takes images of two labels at least, backgrounds included.
  * Independent scoring without any background label uses a built-in background.
+ * Text embeddings that took long are kept in the user's cache directory, and read from there the next time, unless the
+ * environment has GST_CLIP_CACHE=off (docs/text.md).
  * Returns: (transfer full): the classifier, or NULL with @error.
  */
 CLIP_API ClipClassifier *clip_classifier_new (ClipSession *session, ClipLabels *labels, const char *const *templates,

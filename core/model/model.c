@@ -480,6 +480,12 @@ clip_model_get_weights (const ClipModel *model)
   return model->weights;
 }
 
+const char *
+clip_model_get_key (const ClipModel *model)
+{
+  return model->key;
+}
+
 const ClipTower *
 clip_model_get_image_tower (const ClipModel *model)
 {

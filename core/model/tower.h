@@ -28,5 +28,7 @@ ClipTower *clip_bert_new (ClipWeights *weights, const ClipConfig *config, GError
 /* What a session needs of its model (model.c). */
 const ClipConfig *clip_model_get_config (const ClipModel *model);
 const ClipWeights *clip_model_get_weights (const ClipModel *model);
+/* The model's files with size and time of each, and the options it was loaded with. */
+const char *clip_model_get_key (const ClipModel *model);
 const ClipTower *clip_model_get_image_tower (const ClipModel *model);
 const ClipTower *clip_model_get_text_tower (const ClipModel *model);

@@ -11,10 +11,10 @@
  *   of a model with a logit_bias (SigLIP): score_l = sigmoid (logit_l + logit_bias / temperature)
  */
 #include "core/base/error.h"
-#include "core/base/unit.h"
 #include "core/model/blas.h"
 #include "core/text/template.h"
 #include "core/zeroshot/pictured.h"
+#include "core/zeroshot/remembered.h"
 #include "core/zeroshot/scores.h"
 
 #include <cblas.h>
@@ -24,9 +24,6 @@
 /* Stands for "anything else" in independent scoring when the user names no background. */
 static const char *const builtin_background[] = { "a photo.", "a picture of something.",
                                                   "an empty scene.", NULL };
-
-/* Texts encoded between two calls of the progress callback. */
-#define BATCH 64
 
 struct _ClipClassifier {
   int ref_count;
@@ -50,57 +47,15 @@ is_sigmoid (const ClipClassifier *self)
 /* ------------------------------------------------------------------------------------------------
  * encoding of labels */
 
-/* Texts on their way to the text tower, and the row each belongs to. */
+/* Texts of labels on their way to rows. */
 typedef struct {
   ClipClassifier *classifier;
   ClipSession *session;
-  ClipTokenizer *tokenizer;
-  int context_length; /* T */
-  gint32 *tokens;     /* [BATCH, T] */
-  float *features;    /* [BATCH, E] */
-  guint rows[BATCH];
-  int n;             /* texts waiting */
-  guint warned;      /* row + 1 of the label that was last warned of; 0: none */
-  guint done, total; /* texts */
+  ClipTexts *texts;
+  guint total; /* texts */
   ClipProgress progress;
   gpointer data;
 } Encoder;
-
-static gboolean
-encoder_flush (Encoder *e, GError **error)
-{
-  const int E = e->classifier->embed_dim;
-  if (e->n > 0)
-    clip_encode_text (e->session, e->features, e->tokens, e->n, e->context_length);
-  for (int i = 0; i < e->n; i++) {
-    float *feature = e->features + (gsize) i * E;
-    clip_unit (feature, feature, E);
-    cblas_saxpy (E, 1.f, feature, 1, e->classifier->embeddings + (gsize) e->rows[i] * E, 1);
-  }
-  e->done += e->n;
-  e->n = 0;
-  if (e->progress && !e->progress (e->done, e->total, e->data))
-    return clip_fail (error, CLIP_ERROR_CANCELLED,
-                      "encoding of labels was cancelled after %u of %u texts", e->done, e->total);
-  return TRUE;
-}
-
-static gboolean
-encoder_add (Encoder *e, guint row, const char *name, const char *template, GError **error)
-{
-  g_autofree char *text = clip_template_fill (template, name);
-  gboolean truncated;
-  clip_tokenizer_encode_padded (e->tokenizer, e->tokens + (gsize) e->n * e->context_length,
-                                e->context_length, text, &truncated);
-  if (truncated && e->warned != row + 1) {
-    e->warned = row + 1; /* once for all of its texts */
-    g_ptr_array_add (e->classifier->warnings,
-                     g_strdup_printf ("label \"%s\": cut to the model's %d tokens: \"%s\"", name,
-                                      e->context_length, text));
-  }
-  e->rows[e->n++] = row;
-  return e->n < BATCH || encoder_flush (e, error);
-}
 
 static const char *const *
 label_texts (const ClipLabel *label, const char *const *templates)
@@ -109,29 +64,70 @@ label_texts (const ClipLabel *label, const char *const *templates)
 }
 
 static gboolean
-encode_labels (Encoder *e, const char *const *templates, GError **error)
+add_text (Encoder *e, guint row, const char *name, const char *template, gboolean warn)
 {
-  ClipClassifier *self = e->classifier;
+  g_autofree char *text = clip_template_fill (template, name);
+  if (clip_texts_add (e->texts, row, text))
+    return TRUE;
+  if (warn)
+    g_ptr_array_add (
+        e->classifier->warnings,
+        g_strdup_printf ("label \"%s\": cut to the model's %d tokens: \"%s\"", name,
+                         clip_model_get_info (clip_session_get_model (e->session))->context_length,
+                         text));
+  return FALSE;
+}
+
+/* A label that is cut is warned of once for all of its texts. */
+static void
+add_label (Encoder *e, guint row, const char *const *templates)
+{
+  const ClipLabel *label = clip_labels_get (e->classifier->labels, row);
+  gboolean whole = TRUE;
+  for (const char *const *text = label_texts (label, templates); *text; text++)
+    whole = add_text (e, row, label->name, *text, whole) && whole;
+}
+
+/* Labels whose texts are made between two calls of the progress callback. */
+#define LABELS 64
+
+static gboolean
+add_texts (Encoder *e, const char *const *templates, GError **error)
+{
+  const ClipClassifier *self = e->classifier;
   for (guint l = 0; l < self->n_labels; l++)
     e->total +=
         g_strv_length ((char **) label_texts (clip_labels_get (self->labels, l), templates));
   e->total += self->n_rows - self->n_labels;
 
   for (guint l = 0; l < self->n_labels; l++) {
-    const ClipLabel *label = clip_labels_get (self->labels, l);
-    for (const char *const *text = label_texts (label, templates); *text; text++)
-      if (!encoder_add (e, l, label->name, *text, error))
-        return FALSE;
+    if (l % LABELS == 0 && e->progress && !e->progress (0, e->total, e->data))
+      return clip_fail (error, CLIP_ERROR_CANCELLED,
+                        "encoding of labels was cancelled after 0 of %u texts", e->total);
+    add_label (e, l, templates);
   }
   for (guint r = self->n_labels; r < self->n_rows; r++)
-    if (!encoder_add (e, r, "background", builtin_background[r - self->n_labels], error))
-      return FALSE;
-  if (!encoder_flush (e, error))
+    add_text (e, r, "background", builtin_background[r - self->n_labels], TRUE);
+  return TRUE;
+}
+
+/* Rows that took as much are worth a file: a tenth of a second, or more, of one core. */
+#define MANY_OPERATIONS G_GUINT64_CONSTANT (10000000000)
+
+static gboolean
+find_rows (Encoder *e, GError **error)
+{
+  const ClipClassifier *self = e->classifier;
+  const guint64 before = clip_session_get_operations (e->session);
+  g_autofree char *key =
+      clip_remembered_key (clip_session_get_model (e->session), e->texts, self->n_rows);
+  if (clip_remembered_find (self->embeddings, self->n_rows, self->embed_dim, key))
+    return TRUE;
+  if (!clip_texts_encode (e->texts, self->embeddings, self->n_rows, e->session, e->progress,
+                          e->data, error))
     return FALSE;
-  for (guint r = 0; r < self->n_rows; r++) {
-    float *row = self->embeddings + (gsize) r * self->embed_dim;
-    clip_unit (row, row, self->embed_dim);
-  }
+  if (clip_session_get_operations (e->session) - before >= MANY_OPERATIONS)
+    clip_remembered_keep (self->embeddings, self->n_rows, self->embed_dim, key);
   return TRUE;
 }
 
@@ -141,8 +137,8 @@ clip_classifier_new (ClipSession *session, ClipLabels *labels, const char *const
 {
   ClipModel *model = clip_session_get_model (session);
   const ClipModelInfo *info = clip_model_get_info (model);
-  ClipTokenizer *tokenizer = clip_model_get_tokenizer (model, error);
-  if (!tokenizer)
+  g_autoptr (ClipTexts) texts = clip_texts_new (model, error);
+  if (!texts)
     return NULL;
   g_auto (GStrv) default_templates = NULL;
   if (!templates) {
@@ -191,19 +187,8 @@ clip_classifier_new (ClipSession *session, ClipLabels *labels, const char *const
     self->background[r] = r >= self->n_labels || clip_labels_get (labels, r)->background;
   self->embeddings = g_new0 (float, (gsize) self->n_rows * self->embed_dim);
 
-  g_autofree gint32 *tokens = g_new (gint32, (gsize) BATCH * info->context_length);
-  g_autofree float *features = g_new (float, (gsize) BATCH * info->embed_dim);
-  Encoder encoder = {
-    .classifier = self,
-    .session = session,
-    .tokenizer = tokenizer,
-    .context_length = info->context_length,
-    .tokens = tokens,
-    .features = features,
-    .progress = progress,
-    .data = data,
-  };
-  if (!encode_labels (&encoder, templates, error) ||
+  Encoder encoder = { self, session, texts, 0, progress, data };
+  if (!add_texts (&encoder, templates, error) || !find_rows (&encoder, error) ||
       !clip_pictured_rows (self->embeddings, session, labels,
                            self->embeddings + (gsize) self->n_labels * self->embed_dim,
                            self->n_rows - self->n_labels, progress, data, error))
