@@ -76,6 +76,35 @@ has_avx512bf16 (void)
 #define has_avx512bf16 always
 #endif
 
+#if defined __aarch64__ && defined __linux__
+#include <sys/auxv.h>
+
+/* Bits of the kernel's <asm/hwcap.h>, which has had them longer than all the C libraries. */
+#define HWCAP_DOT (1 << 20)
+#define HWCAP2_BF16 (1 << 14)
+
+static gboolean
+has_neondot (void)
+{
+  return (getauxval (AT_HWCAP) & HWCAP_DOT) != 0;
+}
+
+static gboolean
+has_neonbf16 (void)
+{
+  return has_neondot () && (getauxval (AT_HWCAP2) & HWCAP2_BF16);
+}
+#else
+static gboolean
+never (void)
+{
+  return FALSE;
+}
+
+#define has_neondot never
+#define has_neonbf16 never
+#endif
+
 #ifndef CLIP_HAVE_AVX2
 #define clip_kernels_fill_avx2 NULL
 #endif
@@ -91,6 +120,15 @@ has_avx512bf16 (void)
 #ifndef CLIP_HAVE_AVX512BF16
 #define clip_kernels_fill_avx512bf16 NULL
 #endif
+#ifndef CLIP_HAVE_NEON
+#define clip_kernels_fill_neon NULL
+#endif
+#ifndef CLIP_HAVE_NEONDOT
+#define clip_kernels_fill_neondot NULL
+#endif
+#ifndef CLIP_HAVE_NEONBF16
+#define clip_kernels_fill_neonbf16 NULL
+#endif
 
 static const Level levels[CLIP_CPU_N] = {
   [CLIP_CPU_C] = { "c", always, fill_portable },
@@ -99,12 +137,21 @@ static const Level levels[CLIP_CPU_N] = {
   [CLIP_CPU_AVX512] = { "avx512", has_avx512, clip_kernels_fill_avx512 },
   [CLIP_CPU_AVX512VNNI] = { "avx512vnni", has_avx512vnni, clip_kernels_fill_avx512vnni },
   [CLIP_CPU_AVX512BF16] = { "avx512bf16", has_avx512bf16, clip_kernels_fill_avx512bf16 },
+  [CLIP_CPU_NEON] = { "neon", always, clip_kernels_fill_neon },
+  [CLIP_CPU_NEONDOT] = { "neondot", has_neondot, clip_kernels_fill_neondot },
+  [CLIP_CPU_NEONBF16] = { "neonbf16", has_neonbf16, clip_kernels_fill_neonbf16 },
 };
 
 const char *
 clip_cpu_level_name (ClipCpuLevel level)
 {
   return levels[level].name;
+}
+
+gboolean
+clip_cpu_level_is_built (ClipCpuLevel level)
+{
+  return levels[level].fill != NULL;
 }
 
 gboolean

@@ -4,7 +4,8 @@
  * this processor has (and GST_CLIP_CPU does not mask) overwrites what it does better, upwards. No algorithm contains an
  * #ifdef; a test compares every entry of every level with the portable one.
  *
- * GST_CLIP_CPU = c | avx2 | avxvnni | avx512 | avx512vnni | avx512bf16 is the highest level that may be used.
+ * GST_CLIP_CPU is the highest level that may be used: c | avx2 | avxvnni | avx512 | avx512vnni | avx512bf16 on x86-64,
+ * c | neon | neondot | neonbf16 on AArch64.
  */
 #pragma once
 #include <glib.h>
@@ -22,6 +23,9 @@ typedef enum {
   CLIP_CPU_AVX512,
   CLIP_CPU_AVX512VNNI,
   CLIP_CPU_AVX512BF16,
+  CLIP_CPU_NEON,
+  CLIP_CPU_NEONDOT,
+  CLIP_CPU_NEONBF16,
   CLIP_CPU_N
 } ClipCpuLevel;
 
@@ -115,6 +119,8 @@ const ClipKernels *clip_kernels (void);
  * lacks it. */
 gboolean clip_kernels_for_level (ClipKernels *kernels, ClipCpuLevel level);
 const char *clip_cpu_level_name (ClipCpuLevel level);
+/* FALSE: a level of another architecture, or left out. */
+gboolean clip_cpu_level_is_built (ClipCpuLevel level);
 
 /* Portable entries that others leave unusual sizes to. */
 void clip_filter_c (float *y, gsize y_stride, const float *const *rows, const float *weight, int k, int stride, int width,
@@ -139,3 +145,7 @@ void clip_kernels_fill_avx512vnni (ClipKernels *kernels);
 void clip_kernels_fill_avx512bf16 (ClipKernels *kernels);
 void clip_kernels_fill_resize_avx2 (ClipKernels *kernels);
 void clip_kernels_fill_resize_avx512 (ClipKernels *kernels);
+void clip_kernels_fill_neon (ClipKernels *kernels);
+void clip_kernels_fill_neondot (ClipKernels *kernels);
+void clip_kernels_fill_neonbf16 (ClipKernels *kernels);
+void clip_kernels_fill_resize_neon (ClipKernels *kernels);

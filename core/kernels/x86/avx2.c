@@ -4,16 +4,16 @@
 
 #include "core/kernels/x86/vector-avx2.h"
 
-#include "core/kernels/x86/unrolled.h"
-#include "core/kernels/x86/rows.h"
-#include "core/kernels/x86/backward.h"
-#include "core/kernels/x86/depthwise.h"
-#include "core/kernels/x86/gemm.h"
+#include "core/kernels/vector/unrolled.h"
+#include "core/kernels/vector/rows.h"
+#include "core/kernels/vector/backward.h"
+#include "core/kernels/vector/depthwise.h"
+#include "core/kernels/vector/gemm.h"
 #include "core/kernels/x86/gemm-i8-avx2.h"
-#include "core/kernels/x86/map.h"
-#include "core/kernels/x86/peak.h"
+#include "core/kernels/vector/map.h"
+#include "core/kernels/vector/peak.h"
 #include "core/kernels/x86/pack.h"
-#include "core/kernels/x86/quantize.h"
+#include "core/kernels/vector/quantize.h"
 
 void
 clip_kernels_fill_avx2 (ClipKernels *kernels)

@@ -4,7 +4,7 @@
 
 #include "core/kernels/x86/vector-avx512.h"
 
-#include "core/kernels/x86/unrolled.h"
+#include "core/kernels/vector/unrolled.h"
 
 #include <string.h>
 
@@ -39,7 +39,7 @@ finish (const ClipGemmNarrow *g, Sum sum, int row, const Outputs *bias)
 #include "core/kernels/x86/gemm-narrow.h"
 
 #define WORD_NUMBERS 2
-#include "core/kernels/x86/peak-narrow.h"
+#include "core/kernels/vector/peak-narrow.h"
 
 void
 clip_kernels_fill_avx512bf16 (ClipKernels *kernels)

@@ -4,7 +4,7 @@
 
 #include "core/kernels/x86/vector-avx512.h"
 
-#include "core/kernels/x86/unrolled.h"
+#include "core/kernels/vector/unrolled.h"
 
 #include <string.h>
 
@@ -25,7 +25,7 @@ zero (void)
 static inline Sum
 dot (Sum sum, __m512i x, __m512i w)
 {
-  __asm__ volatile ("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(x), "v"(w));
+  __asm__ volatile("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(x), "v"(w));
   return sum;
 }
 
@@ -53,7 +53,7 @@ finish (const ClipGemmNarrow *g, Sum sum, int row, const Outputs *out)
 #include "core/kernels/x86/quads.h"
 
 #define WORD_NUMBERS 4
-#include "core/kernels/x86/peak-narrow.h"
+#include "core/kernels/vector/peak-narrow.h"
 
 void
 clip_kernels_fill_avx512vnni (ClipKernels *kernels)

@@ -4,7 +4,7 @@
 
 #include "core/kernels/x86/vector-avx2.h"
 
-#include "core/kernels/x86/unrolled.h"
+#include "core/kernels/vector/unrolled.h"
 #include "core/kernels/x86/leave-i8-avx2.h"
 
 /* As in avx512vnni.c; {vex} is what tells this encoding from AVX-512's. */
@@ -35,7 +35,7 @@ tile (const ClipGemmNarrow *g, int row, int column, int groups, int rows)
 }
 
 #define PRODUCT ClipGemmNarrow
-#include "core/kernels/x86/tiles.h"
+#include "core/kernels/vector/tiles.h"
 
 void
 clip_kernels_fill_avxvnni (ClipKernels *kernels)

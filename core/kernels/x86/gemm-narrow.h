@@ -8,6 +8,14 @@
  *   finish (g, sum, row, outputs)        p + bias
  */
 
+typedef __m512i Words;
+
+static inline Words
+words (gint32 each)
+{
+  return _mm512_set1_epi32 (each);
+}
+
 /* Tiles fetch the next panel: the last one its first group, the one before it its second. */
 static inline const guint32 *
 fetched (const ClipGemmNarrow *g, int row, int groups, const guint32 *otherwise)
@@ -32,12 +40,12 @@ tile (const ClipGemmNarrow *g, int row, int column, int groups, int rows)
   UNROLLED for (int r = 0; r < rows; r += 3) triples[r / 3] = g->x + (row + r) * x_stride;
 
   for (int i = 0; i < g->words; i++) {
-    __m512i weight[MAX_GROUPS];
+    Words weight[MAX_GROUPS];
     UNROLLED for (int v = 0; v < groups; v++) weight[v] = _mm512_loadu_si512 (w + v * w_stride);
     _mm_prefetch ((const char *) ahead, _MM_HINT_T1);
     UNROLLED for (int r = 0; r < rows; r++)
     {
-      const __m512i x = _mm512_set1_epi32 ((int) triples[r / 3][r % 3 * x_stride]);
+      const Words x = words ((gint32) triples[r / 3][r % 3 * x_stride]);
       UNROLLED for (int v = 0; v < groups; v++) sum[r][v] = dot (sum[r][v], x, weight[v]);
     }
     w += CLIP_GROUP;
@@ -61,4 +69,4 @@ tile (const ClipGemmNarrow *g, int row, int column, int groups, int rows)
 }
 
 #define PRODUCT ClipGemmNarrow
-#include "core/kernels/x86/tiles.h"
+#include "core/kernels/vector/tiles.h"

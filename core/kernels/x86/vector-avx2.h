@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Eight floats: the words rows.h and depthwise.h are written in. In …_n (), `n` is how many floats
+/* Eight floats: the words core/kernels/vector/ is written in. In …_n (), `n` is how many floats
  * are left of a row: LANES or more, and the whole vector counts; fewer, and only its first n lanes
  * do. */
 #pragma once
@@ -16,6 +16,10 @@ typedef __m256 V;
   COLUMNS (1, 6, ROWS (1, 1) ROWS (1, 2) ROWS (1, 3) ROWS (1, 4) ROWS (1, 5) ROWS (1, 6))
 #define GEMM_COLUMNS columns_1
 #define OUTER_TILES outer_1
+
+/* Sums of peak.h that do not wait for each other: more than latency (4 cycles) times instructions per cycle (2), fewer than
+ * registers. */
+#define PEAK_CHAINS 12
 
 static inline __m256i
 v_mask (gsize n)
@@ -94,6 +98,21 @@ static inline V
 v_fma (V a, V b, V c)
 {
   return _mm256_fmadd_ps (a, b, c);
+}
+
+/* One number for all lanes. */
+typedef V Scalar;
+
+static inline Scalar
+v_scalar (float x)
+{
+  return v_set (x);
+}
+
+static inline V
+v_fma_scalar (Scalar a, V b, V c)
+{
+  return v_fma (a, b, c);
 }
 
 static inline V

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Sixteen floats: the words rows.h and depthwise.h are written in. In …_n (), `n` is how many
+/* Sixteen floats: the words core/kernels/vector/ is written in. In …_n (), `n` is how many
  * floats are left of a row: LANES or more, and the whole vector counts; fewer, and only its first n
  * lanes do. */
 #pragma once
@@ -25,6 +25,10 @@ typedef __m512 V;
   COLUMNS (4, 6, UP_TO_6 (4, ROWS))
 #define GEMM_COLUMNS columns_1, columns_2, columns_3, columns_4
 #define OUTER_TILES outer_1, outer_2, outer_3, outer_4
+
+/* Sums of peak.h that do not wait for each other: more than latency (4 cycles) times instructions per cycle (2), fewer than
+ * registers. */
+#define PEAK_CHAINS 12
 
 static inline __mmask16
 v_mask (gsize n)
@@ -102,6 +106,21 @@ static inline V
 v_fma (V a, V b, V c)
 {
   return _mm512_fmadd_ps (a, b, c);
+}
+
+/* One number for all lanes. */
+typedef V Scalar;
+
+static inline Scalar
+v_scalar (float x)
+{
+  return v_set (x);
+}
+
+static inline V
+v_fma_scalar (Scalar a, V b, V c)
+{
+  return v_fma (a, b, c);
 }
 
 static inline V

@@ -196,8 +196,9 @@ outer_tile (const ClipOuter *o, int row, int column, int from, int k, gboolean a
     UNROLLED for (int v = 0; v < vectors; v++) value[v] = v_load (b + v * LANES);
     UNROLLED for (int r = 0; r < rows; r++)
     {
-      const V factor = v_set (a[r]);
-      UNROLLED for (int v = 0; v < vectors; v++) sum[r][v] = v_fma (factor, value[v], sum[r][v]);
+      const Scalar factor = v_scalar (a[r]);
+      UNROLLED for (int v = 0; v < vectors; v++) sum[r][v] =
+          v_fma_scalar (factor, value[v], sum[r][v]);
     }
   }
   UNROLLED for (int v = 0; v < vectors; v++) UNROLLED for (int r = 0; r < rows; r++)

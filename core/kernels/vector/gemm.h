@@ -30,8 +30,8 @@ tile (const ClipGemm *g, int row, int column, int groups, int rows)
         v_load (w + v / GROUP_VECTORS * w_stride + v % GROUP_VECTORS * LANES);
     UNROLLED for (int r = 0; r < rows; r++)
     {
-      const V x = v_set (triples[r / 3][r % 3 * x_stride]);
-      UNROLLED for (int v = 0; v < vectors; v++) sum[r][v] = v_fma (x, weight[v], sum[r][v]);
+      const Scalar x = v_scalar (triples[r / 3][r % 3 * x_stride]);
+      UNROLLED for (int v = 0; v < vectors; v++) sum[r][v] = v_fma_scalar (x, weight[v], sum[r][v]);
     }
     w += CLIP_GROUP;
     UNROLLED for (int r = 0; r < rows; r += 3) triples[r / 3]++;
@@ -44,4 +44,4 @@ tile (const ClipGemm *g, int row, int column, int groups, int rows)
 }
 
 #define PRODUCT ClipGemm
-#include "core/kernels/x86/tiles.h"
+#include "core/kernels/vector/tiles.h"

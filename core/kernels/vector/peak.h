@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* core/kernels/peak.h. Included after vector-….h. */
 
-/* Sums that do not wait for each other: more than latency (4 cycles) times instructions per cycle (2), fewer than registers. */
-#define PEAK_CHAINS 12
-
 static guint64
 peak_f32 (gsize rounds)
 {
