@@ -23,6 +23,9 @@ play_packages='gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins
 test_packages="$build_packages $play_packages gstreamer1.0-x libopenmpi-dev openmpi-bin mosquitto mosquitto-clients openssl python3 python3-gi gir1.2-gstreamer-1.0 gir1.2-gst-plugins-base-1.0
   gir1.2-gst-rtsp-server-1.0"
 
+# The cross compiler, and what runs its programs.
+arm64_packages='gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user'
+
 as_root ()
 {
   if [ "$(id -u)" = 0 ]; then
