@@ -50,6 +50,7 @@ finish (const ClipGemmNarrow *g, Sum sum, int row, const Outputs *out)
 }
 
 #include "core/kernels/x86/gemm-narrow.h"
+#include "core/kernels/x86/words-avx512.h"
 #include "core/kernels/x86/quads.h"
 
 #define WORD_NUMBERS 4

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The product in int8 with AVX-VNNI: processors that have the instruction, and not AVX-512. */
+/* The product and convolutions in int8 with AVX-VNNI: processors that have the instruction, and not AVX-512. */
 #include "core/kernels/kernels.h"
 
 #include "core/kernels/x86/vector-avx2.h"
@@ -34,6 +34,9 @@ tile (const ClipGemmNarrow *g, int row, int column, int groups, int rows)
   UNROLLED for (int r = 0; r < rows; r++) i8_leave (g, sum[r], row + r, column);
 }
 
+#include "core/kernels/x86/words-avx2.h"
+#include "core/kernels/x86/quads.h"
+
 #define PRODUCT ClipGemmNarrow
 #include "core/kernels/vector/tiles.h"
 
@@ -41,4 +44,6 @@ void
 clip_kernels_fill_avxvnni (ClipKernels *kernels)
 {
   kernels->gemm_i8 = gemm;
+  kernels->gemm_quads = gemm_quads;
+  kernels->depthwise_i8 = depthwise_i8;
 }

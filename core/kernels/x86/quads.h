@@ -1,110 +1,90 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* core/kernels/quads.h in AVX-512. Included after vector-avx512.h and dot (sum, x, w), which multiplies four bytes a lane. */
+/* core/kernels/quads.h, LANES channels at a time. Included after vector-….h, words-….h and dot (sum, x, w), which multiplies four
+ * bytes a lane. */
 
-static inline __mmask16
-lanes (int n)
-{
-  return n >= LANES ? 0xffff : v_mask (MAX (n, 0));
-}
-
-/* The bytes of four vectors, which are cut off at 0 and 255: in each fourth of the result four of a, of b, of c, of d. */
-static inline __m512i
-cut_off (const __m512i v[4])
-{
-  return _mm512_packus_epi16 (_mm512_packs_epi32 (v[0], v[1]), _mm512_packs_epi32 (v[2], v[3]));
-}
-
-/* A word for each lane. */
-static inline __m512i
-quads_of (const __m512i v[4])
-{
-  const __m512i turned =
-      _mm512_broadcast_i32x4 (_mm_setr_epi8 (0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
-  return _mm512_shuffle_epi8 (cut_off (v), turned);
-}
+#include <string.h>
 
 /* ------------------------------------------------------------------------------------------------------ the product */
 
-/* Small tiles: while one becomes bytes, the processor looks ahead and multiplies for the next. */
+/* Rows of a tile. Small ones: while a tile becomes bytes, the processor looks ahead and multiplies for the next. */
 #define QUADS_ROWS 4
-#define QUADS_GROUPS 3
 
-/* Some groups of outputs, for all rows. */
+/* Some vectors of outputs, for all rows. */
 typedef struct {
-  __mmask16 mask[QUADS_GROUPS];
-  V factor[QUADS_GROUPS], constant[QUADS_GROUPS];
+  const guint32 *w[QUADS_VECTORS];
+  int left[QUADS_VECTORS]; /* outputs */
+  V factor[QUADS_VECTORS], constant[QUADS_VECTORS];
 } QuadsColumns;
 
 static inline __attribute__ ((always_inline)) QuadsColumns
-quads_columns (const ClipGemmQuads *g, int column, int groups)
+quads_columns (const ClipGemmQuads *g, int column, int vectors)
 {
   const V scale = v_set (g->quant.scale), shift = v_set (-(g->quant.scale * g->quant.zero));
   QuadsColumns columns;
-  UNROLLED for (int v = 0; v < groups; v++)
+  UNROLLED for (int v = 0; v < vectors; v++)
   {
-    const int first = column + v * LANES;
-    const __mmask16 mask = columns.mask[v] = lanes (g->n - first);
-    columns.factor[v] = v_mul (scale, _mm512_maskz_loadu_ps (mask, g->scales + first));
-    columns.constant[v] = v_fma (shift, _mm512_maskz_loadu_ps (mask, g->offsets + first),
-                                 _mm512_maskz_loadu_ps (mask, g->bias + first));
+    const int first = column + v * LANES, left = columns.left[v] = g->n - first;
+    columns.w[v] = g->w + first / CLIP_GROUP * g->w_stride + first % CLIP_GROUP;
+    columns.factor[v] = v_mul (scale, v_load_n (g->scales + first, left));
+    columns.constant[v] =
+        v_fma (shift, v_load_n (g->offsets + first, left), v_load_n (g->bias + first, left));
   }
   return columns;
 }
 
-static inline __m512i
+static inline Words
 broadcast_word (const guint8 *x)
 {
   guint32 word;
   memcpy (&word, x, sizeof word);
-  return _mm512_set1_epi32 ((int) word);
+  return words_set (word);
 }
 
 /* A quad of @rows, and zeros. */
 static inline __attribute__ ((always_inline)) void
-quads_tile (const ClipGemmQuads *g, const guint8 *x, guint32 *y, const guint32 *w,
-            const QuadsColumns *columns, int groups, int rows)
+quads_tile (const ClipGemmQuads *g, const guint8 *x, guint32 *y, const QuadsColumns *columns,
+            int vectors, int rows)
 {
-  const gsize x_stride = g->x_stride, x_step = g->x_step, w_stride = g->w_stride;
-  __m512i sum[QUADS_GROUPS][QUADS_ROWS];
-  UNROLLED for (int v = 0; v < groups; v++) UNROLLED for (int r = 0; r < QUADS_ROWS; r++)
-      sum[v][r] = _mm512_setzero_si512 ();
-  for (const guint32 *end = w + (gsize) g->words * CLIP_GROUP; w < end;
-       w += CLIP_GROUP, x += x_step) {
-    __m512i weight[QUADS_GROUPS];
-    UNROLLED for (int v = 0; v < groups; v++) weight[v] = _mm512_loadu_si512 (w + v * w_stride);
+  const gsize x_stride = g->x_stride, x_step = g->x_step;
+  const gsize end = (gsize) g->words * CLIP_GROUP;
+  Words sum[QUADS_VECTORS][QUADS_ROWS];
+  UNROLLED for (int v = 0; v < vectors; v++) UNROLLED for (int r = 0; r < QUADS_ROWS; r++)
+      sum[v][r] = words_set (0);
+  for (gsize i = 0; i < end; i += CLIP_GROUP, x += x_step) {
+    Words weight[QUADS_VECTORS];
+    UNROLLED for (int v = 0; v < vectors; v++) weight[v] = words_load (columns->w[v] + i);
     UNROLLED for (int r = 0; r < rows; r++)
     {
-      const __m512i four = broadcast_word (x + r * x_stride);
-      UNROLLED for (int v = 0; v < groups; v++) sum[v][r] = dot (sum[v][r], four, weight[v]);
+      const Words four = broadcast_word (x + r * x_stride);
+      UNROLLED for (int v = 0; v < vectors; v++) sum[v][r] = dot (sum[v][r], four, weight[v]);
     }
   }
-  UNROLLED for (int v = 0; v < groups; v++)
+  UNROLLED for (int v = 0; v < vectors; v++)
   {
-    UNROLLED for (int r = 0; r < rows; r++) sum[v][r] = _mm512_cvtps_epi32 (
-        v_fma (_mm512_cvtepi32_ps (sum[v][r]), columns->factor[v], columns->constant[v]));
-    _mm512_mask_storeu_epi32 (y + v * LANES, columns->mask[v], quads_of (sum[v]));
+    UNROLLED for (int r = 0; r < rows; r++) sum[v][r] =
+        words_scale (sum[v][r], columns->factor[v], columns->constant[v]);
+    words_store_n (y + v * LANES, words_of_lanes (words_cut_off (sum[v])), columns->left[v]);
   }
 }
 
 static inline __attribute__ ((always_inline)) void
-quads_rows (const ClipGemmQuads *g, int column, int groups)
+quads_rows (const ClipGemmQuads *g, int column, int vectors)
 {
-  const QuadsColumns columns = quads_columns (g, column, groups);
-  const guint32 *w = g->w + column / CLIP_GROUP * g->w_stride;
+  const QuadsColumns columns = quads_columns (g, column, vectors);
   const guint8 *x = g->x;
   guint32 *y = g->y + column;
   int rows = g->rows;
   for (; rows >= 4; rows -= 4, x += 4 * g->x_stride, y += g->y_stride)
-    quads_tile (g, x, y, w, &columns, groups, 4);
+    quads_tile (g, x, y, &columns, vectors, 4);
   switch (rows) {
   case 3:
-    quads_tile (g, x, y, w, &columns, groups, 3);
+    quads_tile (g, x, y, &columns, vectors, 3);
     break;
   case 2:
-    quads_tile (g, x, y, w, &columns, groups, 2);
+    quads_tile (g, x, y, &columns, vectors, 2);
     break;
   case 1:
-    quads_tile (g, x, y, w, &columns, groups, 1);
+    quads_tile (g, x, y, &columns, vectors, 1);
     break;
   }
 }
@@ -112,77 +92,60 @@ quads_rows (const ClipGemmQuads *g, int column, int groups)
 static void
 gemm_quads (const ClipGemmQuads *g)
 {
-  int groups = (g->n + CLIP_GROUP - 1) / CLIP_GROUP;
-  for (int column = 0; groups > 0;) {
-    const int n = groups == 4 ? 2 : MIN (groups, QUADS_GROUPS);
-    if (n == 3)
-      quads_rows (g, column, 3);
+  int vectors = (g->n + LANES - 1) / LANES;
+  for (int column = 0; vectors > 0;) {
+    /* not 3 and 1: 2 and 2 */
+    const int n = vectors == QUADS_VECTORS + 1 ? (vectors + 1) / 2 : MIN (vectors, QUADS_VECTORS);
+    if (QUADS_VECTORS > 2 && n > 2)
+      quads_rows (g, column, QUADS_VECTORS);
     else if (n == 2)
       quads_rows (g, column, 2);
     else
       quads_rows (g, column, 1);
-    column += n * CLIP_GROUP;
-    groups -= n;
+    column += n * LANES;
+    vectors -= n;
   }
 }
 
 /* --------------------------------------------------------------------------------------------------------- depthwise */
 
-#define MOST_WINDOWS                                                                               \
-  12 /* of a tile: an even number; tiles begin with one whose taps lie as the first one's */
+/* Tiles begin with a window whose taps lie as the first one's. */
 #define TILE_WINDOWS 8
-#define MOST_QUADS 8 /* that twelve windows of 5 columns meet, 2 apart */
+/* that the most windows of 5 columns meet, 2 apart */
+#define MOST_QUADS ((3 + 2 * (QUADS_WINDOWS - 1) + 4) / 4 + 1)
 
-typedef struct {
-  V scales, bias;
-} DepthwiseChannels;
-
-/* The positions from @x on of sixteen channels: each row's quads are loaded once, each weight once. */
+/* The positions from @x on of some channels: each row's quads are loaded once, each weight once. */
 static inline __attribute__ ((always_inline)) void
-windows (const ClipDepthwiseI8 *d, const DepthwiseChannels *channels, int x, int c, int n, int k,
-         int stride, int start)
+windows (const ClipDepthwiseI8 *d, V scales, V bias, int x, int c, int n, int k, int stride,
+         int start)
 {
   const int n_quads = (start % 4 + (n - 1) * stride + k - 1) / 4 + 1;
   const gsize first_quad = (start + x * stride) / 4 * d->rows_stride + c;
-  __m512i sum[MOST_WINDOWS];
-  UNROLLED for (int i = 0; i < (n + 3) / 4 * 4; i++) sum[i] = _mm512_setzero_si512 ();
+  Words sum[(QUADS_WINDOWS + 3) / 4 * 4];
+  UNROLLED for (int i = 0; i < (n + 3) / 4 * 4; i++) sum[i] = words_set (0);
   const guint32 *w = d->w + c;
   for (int row = 0; row < k; row++, w += 2 * d->w_stride) {
     const guint32 *line = d->rows[row] + first_quad;
-    __m512i quad[MOST_QUADS];
-    UNROLLED for (int q = 0; q < n_quads; q++) quad[q] =
-        _mm512_loadu_si512 (line + q * d->rows_stride);
+    Words quad[MOST_QUADS];
+    UNROLLED for (int q = 0; q < n_quads; q++) quad[q] = words_load (line + q * d->rows_stride);
     UNROLLED for (int i = 0; i < MIN (n, 4); i++)
     {
       const int first = start % 4 + i * stride, phase = first % 4;
       UNROLLED for (int half = 0; half < (phase + k + 3) / 4; half++)
       {
-        const __m512i taps = _mm512_loadu_si512 (w + (gsize) (phase * k * 2 + half) * d->w_stride);
+        const Words taps = words_load (w + (gsize) (phase * k * 2 + half) * d->w_stride);
         UNROLLED for (int p = i; p < n; p += 4) sum[p] =
             dot (sum[p], quad[(p - i) / 4 * stride + first / 4 + half], taps);
       }
     }
   }
 
-  /* from each fourth the words of one position */
-  const __m512i together = _mm512_setr_epi32 (0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-  guint8 *y = d->y + x * d->y_stride + c;
-  const int left = d->width - x;
+  const int left = MIN (d->width - x, n);
   UNROLLED for (int p = 0; p < n; p += 4)
   {
-    UNROLLED for (int i = p; i < p + 4; i++) sum[i] =
-        _mm512_cvtps_epi32 (v_fma (_mm512_cvtepi32_ps (sum[i]), channels->scales, channels->bias));
-    const __m512i bytes = _mm512_permutexvar_epi32 (together, cut_off (sum + p));
-    _mm_storeu_si128 ((__m128i *) (y + p * d->y_stride), _mm512_castsi512_si128 (bytes));
-    if (left > p + 1)
-      _mm_storeu_si128 ((__m128i *) (y + (p + 1) * d->y_stride),
-                        _mm512_extracti32x4_epi32 (bytes, 1));
-    if (n > p + 2 && left > p + 2)
-      _mm_storeu_si128 ((__m128i *) (y + (p + 2) * d->y_stride),
-                        _mm512_extracti32x4_epi32 (bytes, 2));
-    if (n > p + 2 && left > p + 3)
-      _mm_storeu_si128 ((__m128i *) (y + (p + 3) * d->y_stride),
-                        _mm512_extracti32x4_epi32 (bytes, 3));
+    UNROLLED for (int i = p; i < p + 4; i++) sum[i] = words_scale (sum[i], scales, bias);
+    words_store_vectors (d->y + (x + p) * d->y_stride + c, d->y_stride, words_cut_off (sum + p),
+                         left - p);
   }
 }
 
@@ -190,22 +153,22 @@ static inline __attribute__ ((always_inline)) void
 all_windows (const ClipDepthwiseI8 *d, int k, int stride, int start)
 {
   for (int c = 0; c + LANES <= d->n; c += LANES) {
-    const DepthwiseChannels channels = { v_load (d->scales + c), v_load (d->bias + c) };
+    const V scales = v_load (d->scales + c), bias = v_load (d->bias + c);
     int x = 0;
-    for (; d->width - x > MOST_WINDOWS; x += TILE_WINDOWS)
-      windows (d, &channels, x, c, TILE_WINDOWS, k, stride, start);
+    for (; d->width - x > QUADS_WINDOWS; x += TILE_WINDOWS)
+      windows (d, scales, bias, x, c, TILE_WINDOWS, k, stride, start);
     switch ((d->width - x + 1) / 2) {
-#define LAST(n)                                                                                    \
+#define CASE(n)                                                                                    \
   case n / 2:                                                                                      \
-    windows (d, &channels, x, c, n, k, stride, start);                                             \
+    windows (d, scales, bias, x, c, n, k, stride, start);                                          \
     break;
-      LAST (2) LAST (4) LAST (6) LAST (8) LAST (10) LAST (12)
-#undef LAST
+      QUADS_TILES (CASE)
+#undef CASE
     }
   }
 }
 
-/* The channels behind the last sixteen: no model has some. */
+/* The channels behind the last vector: no model has some. */
 static void
 last_channels (const ClipDepthwiseI8 *d)
 {
