@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# A camera: rtsp-server.py PORT [SECONDS] serves rtsp://localhost:PORT/camera, and says so in a line. A test card; with SECONDS, it
-# turns dark and light again after so many.
+# A camera: rtsp-server.py PORT [SECONDS] serves rtsp://localhost:PORT/camera, and says so in a line. Rings; with SECONDS, a ball
+# takes their place, and they its, after so many.
 import sys
 
 import gi
@@ -12,13 +12,13 @@ from gi.repository import GLib, Gst, GstRtspServer
 Gst.init(None)
 factory = GstRtspServer.RTSPMediaFactory()
 factory.set_launch(
-    "( videotestsrc name=picture is-live=true ! video/x-raw,format=I420,width=160,height=120,framerate=10/1"
+    "( videotestsrc name=picture pattern=circular is-live=true ! video/x-raw,format=I420,width=160,height=120,framerate=10/1"
     " ! jpegenc ! rtpjpegpay name=pay0 pt=26 )"
 )
 
 
 def turn(picture):
-    picture.set_property("pattern", "smpte" if picture.get_property("pattern").value_nick == "black" else "black")
+    picture.set_property("pattern", "circular" if picture.get_property("pattern").value_nick == "ball" else "ball")
     return True
 
 

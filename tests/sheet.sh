@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # A picture sheet, for the eye: of each event that `gst-clip label` finds, the frame in its middle with time and label.
 #
-#   meson devenv -C build -w . sh tests/sheet.sh 'cars driving on a road;a person in a room' 'grey asphalt;an empty room' FOLDER SHEET.jpg
+#   meson devenv -C build -w . sh tests/sheet.sh 'cars driving on a road;people in a room' 'grey asphalt;an empty room' FOLDER SHEET.jpg
 #
 # Rows of four, in the order of the videos and of time; the frames lie beside, as SHEET.jpg.N.jpg. Not part of the tests:
 # whether the labels are right, a person sees.

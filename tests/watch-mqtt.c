@@ -12,9 +12,9 @@
 #define CAPS "video/x-raw,format=I420,width=160,height=90,framerate=10/1"
 #define FILM                                                                                       \
   "concat name=c ! jpegenc ! matroskamux name=m "                                                  \
-  "videotestsrc pattern=smpte num-buffers=10 ! " CAPS " ! c. "                                     \
-  "videotestsrc pattern=black num-buffers=10 ! " CAPS " ! c. m. "
-#define LABELS "a colour test card;complete darkness"
+  "videotestsrc pattern=circular num-buffers=10 ! " CAPS " ! c. "                                  \
+  "videotestsrc pattern=ball num-buffers=10 ! " CAPS " ! c. m. "
+#define LABELS "a spiral;a ball"
 #define N_EVENTS 4
 #define WATCH "watch --labels '" LABELS "' --threshold 0.5 film.mkv --mqtt "
 
@@ -44,7 +44,7 @@ test_film (void)
   g_autofree char *line =
       g_strdup_printf (WATCH "mqtt://localhost:%s/home/front%%20door", broker.port);
   g_auto (Result) result = run (line);
-  check (line, &result, 0, "complete darkness", NULL);
+  check (line, &result, 0, "a ball", NULL);
   g_auto (GStrv) texts = g_strsplit (result.out, "\n", -1);
   g_autoptr (GPtrArray) lines = g_ptr_array_new ();
   for (guint i = 0; texts[i] && *texts[i]; i++)
@@ -81,11 +81,11 @@ test_undelivered (void)
       g_setenv ("GST_CLIP_MQTT_PASSWORD", cases[i].password, TRUE);
     g_auto (Result) result = run (line);
     g_unsetenv ("GST_CLIP_MQTT_PASSWORD");
-    check (line, &result, cases[i].status, "complete darkness", cases[i].err);
+    check (line, &result, cases[i].status, "a ball", cases[i].err);
     g_autoptr (GPtrArray) lines = parse_lines (result.out);
     g_assert_cmpuint (lines->len, ==, N_EVENTS);
     if (cases[i].status)
-      check (line, &result, 1, "complete darkness", "/t: 4 events were not delivered");
+      check (line, &result, 1, "a ball", "/t: 4 events were not delivered");
     g_assert_null (strstr (result.err, "secret"));
     g_assert_null (strstr (result.err, "public"));
   }

@@ -2,7 +2,7 @@
 /*
  * gst-clip watch, run as a user runs it:
  *
- *   file    : a test card for 3 s, then darkness for 3 s: two events, in time, each begun and ended
+ *   file    : rings for 3 s, which are called a spiral, then a ball for 3 s: two events, in time, each begun and ended
  *   camera  : an RTSP server that goes away and comes back: the label ends and starts again; Ctrl-C ends it for good
  */
 #include "tests/camera.h"
@@ -14,9 +14,9 @@
 #define CAPS "video/x-raw,format=I420,width=160,height=90,framerate=10/1"
 #define FILM                                                                                       \
   "concat name=c ! jpegenc ! matroskamux name=m "                                                  \
-  "videotestsrc pattern=smpte num-buffers=30 ! " CAPS " ! c. "                                     \
-  "videotestsrc pattern=black num-buffers=30 ! " CAPS " ! c. m. "
-#define LABELS "a colour test card;complete darkness"
+  "videotestsrc pattern=circular num-buffers=30 ! " CAPS " ! c. "                                  \
+  "videotestsrc pattern=ball num-buffers=30 ! " CAPS " ! c. m. "
+#define LABELS "a spiral;a ball"
 
 /* Of an event that ended, also one that was open to the end: 0.5 is the threshold. */
 static void
@@ -53,10 +53,10 @@ test_file (void)
     g_error ("status %d: %s", result.status, result.err);
   g_autoptr (GPtrArray) lines = parse_lines (result.out);
   g_assert_cmpuint (lines->len, ==, 4);
-  expect_event (lines->pdata[0], "start", "a colour test card", 0, -1);
-  expect_event (lines->pdata[1], "end", "a colour test card", 0, 3);
-  expect_event (lines->pdata[2], "start", "complete darkness", 3, -1);
-  expect_event (lines->pdata[3], "end", "complete darkness", 3, 6);
+  expect_event (lines->pdata[0], "start", "a spiral", 0, -1);
+  expect_event (lines->pdata[1], "end", "a spiral", 0, 3);
+  expect_event (lines->pdata[2], "start", "a ball", 3, -1);
+  expect_event (lines->pdata[3], "end", "a ball", 3, 6);
 }
 
 static void
@@ -92,7 +92,7 @@ expect_line (GDataInputStream *lines, const char *kind)
   g_autoptr (JsonNode) node = json_from_string (line, NULL);
   JsonObject *event = json_node_get_object (node);
   g_assert_cmpstr (json_object_get_string_member (event, "event"), ==, kind);
-  g_assert_cmpstr (json_object_get_string_member (event, "label"), ==, "a colour test card");
+  g_assert_cmpstr (json_object_get_string_member (event, "label"), ==, "a spiral");
   g_assert_true (json_object_has_member (event, "start-utc")); /* it is live */
   if (g_str_equal (kind, "end")) {
     g_assert_true (json_object_has_member (event, "end-utc"));
