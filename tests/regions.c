@@ -112,6 +112,27 @@ test_find (void)
 #endif
 }
 
+#if defined HAVE_ANALYTICS && GST_CHECK_VERSION(1, 26, 0)
+/* The upright rectangle around it. */
+static void
+test_rotated (void)
+{
+  const GstVideoInfo info = info_of ("video/x-raw,format=RGB,width=40,height=30,framerate=25/1");
+  g_autoptr (GstBuffer) buffer = gst_buffer_new ();
+  GstAnalyticsODMtd object;
+  ClipRegions regions;
+  g_assert_true (gst_analytics_relation_meta_add_oriented_od_mtd (
+      gst_buffer_add_analytics_relation_meta (buffer), g_quark_from_string ("thing"), 10, 10, 20,
+      10, (float) G_PI_2, 0.5f, &object));
+  clip_regions_find (&regions, buffer, &info);
+  g_assert_cmpuint (regions.n, ==, 1);
+  g_assert_cmpint (regions.found[0].x, ==, 15);
+  g_assert_cmpint (regions.found[0].y, ==, 5);
+  g_assert_cmpint (regions.found[0].width, ==, 10);
+  g_assert_cmpint (regions.found[0].height, ==, 20);
+}
+#endif
+
 static void
 test_too_many (void)
 {
@@ -281,6 +302,9 @@ static void
 add_tests (void)
 {
   g_test_add_func ("/regions/find", test_find);
+#if defined HAVE_ANALYTICS && GST_CHECK_VERSION(1, 26, 0)
+  g_test_add_func ("/regions/rotated", test_rotated);
+#endif
   g_test_add_func ("/regions/too-many", test_too_many);
 #ifdef HAVE_ANALYTICS
   g_test_add_func ("/regions/both-kinds", test_both_kinds);
