@@ -298,7 +298,8 @@ multiply (void *data, int task, int worker)
 {
   const Product *p = data;
   const ClipKernels *kernels = p->session->kernels;
-  const int top = task % p->n_blocks * p->block, rows = MIN (p->block, p->rows - top);
+  const int block = task % p->n_blocks, top = block * p->block,
+            rows = block + 1 < p->n_blocks ? p->block : p->rows - top;
   int panel = task / p->n_blocks;
   float *y;
   const ClipLinear *layer = find_panel (p, &panel, &y);
@@ -345,7 +346,7 @@ run (Product *p)
                         (guint64) p->rows * layers[i].weight.rows * layers[i].weight.cols);
   }
   p->block = block_rows (p->rows, p->n_panels, layers->weight.cols);
-  p->n_blocks = pieces (p->rows, p->block);
+  p->n_blocks = pieces (MAX (p->rows - ROWS_STEP / 2, 1), p->block); /* the last has a short rest */
   clip_threads_run (p->session->threads, multiply, p, p->n_panels * p->n_blocks);
 }
 
