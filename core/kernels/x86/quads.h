@@ -96,12 +96,14 @@ gemm_quads (const ClipGemmQuads *g)
   for (int column = 0; vectors > 0;) {
     /* not 3 and 1: 2 and 2 */
     const int n = vectors == QUADS_VECTORS + 1 ? (vectors + 1) / 2 : MIN (vectors, QUADS_VECTORS);
-    if (QUADS_VECTORS > 2 && n > 2)
-      quads_rows (g, column, QUADS_VECTORS);
+    if (n == 1)
+      quads_rows (g, column, 1);
+#if QUADS_VECTORS > 2
     else if (n == 2)
       quads_rows (g, column, 2);
+#endif
     else
-      quads_rows (g, column, 1);
+      quads_rows (g, column, QUADS_VECTORS);
     column += n * LANES;
     vectors -= n;
   }
