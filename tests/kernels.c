@@ -631,7 +631,8 @@ test_narrowing (void)
 static const int narrow_outputs[] = { 1, 15, 16, 17, 40, 64, 65, 80, 112, 139 },
                  narrow_inputs[] = { 1, 3, 4, 27, 64, 201, 770 };
 
-/* What a product is given, and what it must leave. Words of x lie @words + 3 apart, rows of y n + 5. */
+/* What a product is given, and what it must leave. Rows of y lie n + 5 apart. Rows of x are one run, or, where their words are an
+ * even number, two, of which all second ones lie behind all first ones; they are three words apart. */
 typedef struct {
   ClipGemmNarrow g;
   float *y, *expected, *bias, *scales;
@@ -648,7 +649,7 @@ narrow_new (int rows, int n, int words, int kind)
                .expected = g_new (float, rows *(n + 5)),
                .bias = g_new (float, n),
                .scales = g_new (float, n),
-               .x = g_new0 (guint32, rows * (words + 3)),
+               .x = g_new0 (guint32, rows * (words + 6)),
                .w = g_new0 (guint32, groups * CLIP_GROUP * words),
                .sums = g_new0 (gint32, n),
                .quant = g_new (ClipQuant, rows) };
@@ -658,11 +659,13 @@ narrow_new (int rows, int n, int words, int kind)
     t.scales[c] = g_test_rand_double_range (1e-3, 2e-2);
   memcpy (t.expected, t.y, rows * (n + 5) * sizeof *t.y);
   const gboolean clamp = kind & 2;
+  const int runs = words % 2 ? 1 : 2, run = words / runs;
   t.g = (ClipGemmNarrow){
     .y = t.y,
     .y_stride = n + 5,
     .x = t.x,
-    .x_stride = words + 3,
+    .x_stride = run + 3,
+    .run_stride = rows * (run + 3),
     .w = t.w,
     .w_stride = CLIP_GROUP * words,
     .next = kind & 8 ? t.w : NULL,
@@ -672,12 +675,20 @@ narrow_new (int rows, int n, int words, int kind)
     .bias = kind & 4 ? t.bias : NULL,
     .rows = rows,
     .n = n,
-    .words = words,
+    .runs = runs,
+    .words = run,
     .add = kind & 1,
     .low = clamp ? 0 : -INFINITY,
     .high = clamp ? 6 : INFINITY,
   };
   return t;
+}
+
+/* Where the numbers of row @r begin that are word @i. */
+static guint32 *
+narrow_word (const Narrow *t, int r, int i)
+{
+  return t->x + r * t->g.x_stride + i / t->g.words * t->g.run_stride + i % t->g.words;
 }
 
 static void
@@ -703,12 +714,11 @@ test_gemm_i8 (void)
                 k = narrow_inputs[kind % G_N_ELEMENTS (narrow_inputs)], words = (k + 3) / 4;
       const Filling filling = kind % 3;
       Narrow t = narrow_new (rows, n, words, kind);
-      guint8 *x = (guint8 *) t.x;
       gint8 *w = (gint8 *) t.w;
       for (int r = 0; r < rows; r++) {
         t.quant[r] = (ClipQuant){ 0.003f * (r + 1), whole (filling, r, 0, 255) };
         for (int i = 0; i < k; i++)
-          x[r * (words + 3) * 4 + i] = whole (filling, i, 0, 255);
+          ((guint8 *) narrow_word (&t, r, i / 4))[i % 4] = whole (filling, i, 0, 255);
       }
       for (int c = 0; c < n; c++) {
         for (int i = 0; i < k; i++) {
@@ -724,7 +734,7 @@ test_gemm_i8 (void)
         const int c = r * 7 % n;
         gint64 sum = 0;
         for (int i = 0; i < k; i++)
-          sum += (x[r * (words + 3) * 4 + i] - t.quant[r].zero) *
+          sum += (((guint8 *) narrow_word (&t, r, i / 4))[i % 4] - t.quant[r].zero) *
                  w[(((c / CLIP_GROUP) * words + i / 4) * CLIP_GROUP + c % CLIP_GROUP) * 4 + i % 4];
         double y = (double) sum * t.quant[r].scale * t.scales[c];
         y += (t.g.add ? t.y[r * (n + 5) + c] : 0) + (t.g.bias ? t.bias[c] : 0);
@@ -753,10 +763,10 @@ test_gemm_bf16 (void)
       const Filling filling = kind % 3;
       Narrow t = narrow_new (rows, n, words, kind);
       g_autofree float *x = g_new (float, rows *k), *w = g_new (float, n *k);
-      guint16 *x16 = (guint16 *) t.x, *w16 = (guint16 *) t.w;
+      guint16 *w16 = (guint16 *) t.w;
       for (int i = 0; i < rows * k; i++) {
         const float value = filled (filling, i) * 0.3f;
-        guint16 *narrow = x16 + i / k * (words + 3) * 2 + i % k;
+        guint16 *narrow = (guint16 *) narrow_word (&t, i / k, i % k / 2) + i % k % 2;
         portable.f32_to_bf16 (narrow, &value, 1);
         portable.bf16_to_f32 (x + i, narrow, 1);
       }

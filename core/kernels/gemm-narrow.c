@@ -73,7 +73,11 @@ clip_gemm_i8_c (const ClipGemmNarrow *g)
     const ClipQuant quant = g->quant[row];
     for (int column = 0; column < g->n; column += CLIP_GROUP) {
       gint32 sum[CLIP_GROUP] = { 0 };
-      dot (sum, x, (const gint8 *) (g->w + column / CLIP_GROUP * g->w_stride), g->words);
+      for (int run = 0; run < g->runs; run++)
+        dot (sum, x + 4 * run * g->run_stride,
+             (const gint8 *) (g->w + column / CLIP_GROUP * g->w_stride +
+                              (gsize) run * g->words * CLIP_GROUP),
+             g->words);
       for (int c = column; c < MIN (column + CLIP_GROUP, g->n); c++) {
         float *y = g->y + row * g->y_stride + c;
         const float whole = sum[c - column] - quant.zero * g->sums[c];

@@ -8,6 +8,9 @@
  *
  *   y[rows, n] = clamp (p + bias)        or, where @add,  clamp (y + (p + bias))
  *
+ * A row of x is one run of words, or several, one behind the other in W: the lines of a convolution's window, which neighbouring rows
+ * share.
+ *
  * W [n, k] is packed as in core/kernels/gemm.h, with words instead of floats: [⌈n / 16⌉, words, 16], the last group filled up
  * with zeros. Each output's sum runs over the inputs in their order, whatever rows and outputs are computed with it.
  */
@@ -27,8 +30,9 @@ typedef struct {
 typedef struct {
   float *y;
   gsize y_stride;   /* floats from one row to the next */
-  const guint32 *x; /* [rows, words] */
-  gsize x_stride;   /* words from one row to the next */
+  const guint32 *x; /* [rows, runs, words] */
+  gsize x_stride;   /* words from one row to the next, which may overlap */
+  gssize run_stride; /* words from one run of a row to the next */
   const guint32 *w;
   gsize w_stride; /* words from one group to the next */
   const guint32 *
@@ -37,7 +41,8 @@ typedef struct {
   const float *scales;    /* int8: [n] */
   const gint32 *sums;     /* int8: [n], Σ w[c] */
   const float *bias;      /* [n], or NULL */
-  int rows, n, words;
+  int rows, n;
+  int runs, words; /* words: of a run */
   gboolean add;
   float low, high; /* clamp; -INFINITY and INFINITY where there is none */
 } ClipGemmNarrow;

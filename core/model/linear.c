@@ -282,6 +282,7 @@ multiply_reduced (const Product *p, const ClipLinear *layer, int panel, float *y
     .bias = layer->bias ? layer->bias + first : NULL,
     .rows = rows,
     .n = n,
+    .runs = 1,
     .words = reduced->n,
     .add = adds (p->op),
     .low = clamps (p->op) ? 0 : -INFINITY,

@@ -30,17 +30,19 @@ tile (const ClipGemmNarrow *g, int row, int column, int groups, int rows)
   UNROLLED for (int r = 0; r < rows; r++) UNROLLED for (int v = 0; v < GROUP_VECTORS; v++)
       sum[r][v] = zero ();
 
-  int i = 0;
-  for (; i + 4 <= g->words; i += 4) {
-    UNROLLED for (int r = 0; r < rows; r++) x[r] = prepare (vld1q_u32 (from + r * x_stride + i));
-    ADD_WORD (0)
-    ADD_WORD (1)
-    ADD_WORD (2)
-    ADD_WORD (3)
-  }
-  for (; i < g->words; i++) {
-    UNROLLED for (int r = 0; r < rows; r++) x[r] = prepare (vdupq_n_u32 (from[r * x_stride + i]));
-    ADD_WORD (0)
+  for (int run = 0; run < g->runs; run++, from += g->run_stride) {
+    int i = 0;
+    for (; i + 4 <= g->words; i += 4) {
+      UNROLLED for (int r = 0; r < rows; r++) x[r] = prepare (vld1q_u32 (from + r * x_stride + i));
+      ADD_WORD (0)
+      ADD_WORD (1)
+      ADD_WORD (2)
+      ADD_WORD (3)
+    }
+    for (; i < g->words; i++) {
+      UNROLLED for (int r = 0; r < rows; r++) x[r] = prepare (vdupq_n_u32 (from[r * x_stride + i]));
+      ADD_WORD (0)
+    }
   }
 
   const V low = v_set (g->low), high = v_set (g->high);

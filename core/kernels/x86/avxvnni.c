@@ -21,14 +21,16 @@ tile (const ClipGemmNarrow *g, int row, int column, int groups, int rows)
   const guint32 *w = g->w + column / CLIP_GROUP * g->w_stride, *x = g->x + row * g->x_stride;
   __m256i sum[MAX_ROWS][2];
   UNROLLED for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] = _mm256_setzero_si256 ();
-  for (int i = 0; i < g->words; i++, w += CLIP_GROUP, x++) {
-    const __m256i low = _mm256_loadu_si256 ((const __m256i *) w),
-                  high = _mm256_loadu_si256 ((const __m256i *) (w + LANES));
-    UNROLLED for (int r = 0; r < rows; r++)
-    {
-      const __m256i four = _mm256_set1_epi32 ((int) x[r * g->x_stride]);
-      sum[r][0] = dot (sum[r][0], four, low);
-      sum[r][1] = dot (sum[r][1], four, high);
+  for (int run = 0; run < g->runs; run++, x += g->run_stride - g->words) {
+    for (int i = 0; i < g->words; i++, w += CLIP_GROUP, x++) {
+      const __m256i low = _mm256_loadu_si256 ((const __m256i *) w),
+                    high = _mm256_loadu_si256 ((const __m256i *) (w + LANES));
+      UNROLLED for (int r = 0; r < rows; r++)
+      {
+        const __m256i four = _mm256_set1_epi32 ((int) x[r * g->x_stride]);
+        sum[r][0] = dot (sum[r][0], four, low);
+        sum[r][1] = dot (sum[r][1], four, high);
+      }
     }
   }
   UNROLLED for (int r = 0; r < rows; r++) i8_leave (g, sum[r], row + r, column);

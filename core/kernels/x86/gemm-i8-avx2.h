@@ -18,15 +18,17 @@ i8_tile (const ClipGemmNarrow *g, int row, int column, int rows)
   __m256i sum[I8_ROWS][I8_VECTORS];
   UNROLLED for (int r = 0; r < rows; r++) UNROLLED for (int v = 0; v < I8_VECTORS; v++) sum[r][v] =
       _mm256_setzero_si256 ();
-  for (int i = 0; i < g->words; i++, w += 4 * CLIP_GROUP, x++) {
-    __m256i weight[I8_VECTORS];
-    UNROLLED for (int v = 0; v < I8_VECTORS; v++) weight[v] =
-        _mm256_cvtepi8_epi16 (_mm_loadu_si128 ((const __m128i *) (w + 16 * v)));
-    UNROLLED for (int r = 0; r < rows; r++)
-    {
-      const __m256i four = _mm256_cvtepu8_epi16 (_mm_set1_epi32 ((int) x[r * g->x_stride]));
-      UNROLLED for (int v = 0; v < I8_VECTORS; v++) sum[r][v] =
-          _mm256_add_epi32 (sum[r][v], _mm256_madd_epi16 (four, weight[v]));
+  for (int run = 0; run < g->runs; run++, x += g->run_stride - g->words) {
+    for (int i = 0; i < g->words; i++, w += 4 * CLIP_GROUP, x++) {
+      __m256i weight[I8_VECTORS];
+      UNROLLED for (int v = 0; v < I8_VECTORS; v++) weight[v] =
+          _mm256_cvtepi8_epi16 (_mm_loadu_si128 ((const __m128i *) (w + 16 * v)));
+      UNROLLED for (int r = 0; r < rows; r++)
+      {
+        const __m256i four = _mm256_cvtepu8_epi16 (_mm_set1_epi32 ((int) x[r * g->x_stride]));
+        UNROLLED for (int v = 0; v < I8_VECTORS; v++) sum[r][v] =
+            _mm256_add_epi32 (sum[r][v], _mm256_madd_epi16 (four, weight[v]));
+      }
     }
   }
 

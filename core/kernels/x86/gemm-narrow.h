@@ -39,18 +39,21 @@ tile (const ClipGemmNarrow *g, int row, int column, int groups, int rows)
       zero ();
   UNROLLED for (int r = 0; r < rows; r += 3) triples[r / 3] = g->x + (row + r) * x_stride;
 
-  for (int i = 0; i < g->words; i++) {
-    Words weight[MAX_GROUPS];
-    UNROLLED for (int v = 0; v < groups; v++) weight[v] = _mm512_loadu_si512 (w + v * w_stride);
-    _mm_prefetch ((const char *) ahead, _MM_HINT_T1);
-    UNROLLED for (int r = 0; r < rows; r++)
-    {
-      const Words x = words ((gint32) triples[r / 3][r % 3 * x_stride]);
-      UNROLLED for (int v = 0; v < groups; v++) sum[r][v] = dot (sum[r][v], x, weight[v]);
+  for (int run = 0; run < g->runs; run++) {
+    for (int i = 0; i < g->words; i++) {
+      Words weight[MAX_GROUPS];
+      UNROLLED for (int v = 0; v < groups; v++) weight[v] = _mm512_loadu_si512 (w + v * w_stride);
+      _mm_prefetch ((const char *) ahead, _MM_HINT_T1);
+      UNROLLED for (int r = 0; r < rows; r++)
+      {
+        const Words x = words ((gint32) triples[r / 3][r % 3 * x_stride]);
+        UNROLLED for (int v = 0; v < groups; v++) sum[r][v] = dot (sum[r][v], x, weight[v]);
+      }
+      w += CLIP_GROUP;
+      ahead += CLIP_GROUP;
+      UNROLLED for (int r = 0; r < rows; r += 3) triples[r / 3]++;
     }
-    w += CLIP_GROUP;
-    ahead += CLIP_GROUP;
-    UNROLLED for (int r = 0; r < rows; r += 3) triples[r / 3]++;
+    UNROLLED for (int r = 0; r < rows; r += 3) triples[r / 3] += g->run_stride - g->words;
   }
 
   const V low = v_set (g->low), high = v_set (g->high);
