@@ -195,9 +195,10 @@ random_bert (RandomModel *model, ClipDtype dtype, int vocabulary, int context, i
   random_matrix (model, dtype, "text.proj.2.weight", embed_dim, head_width);
 }
 
+/* @gain: BatchNorm's γ on the mean */
 static inline void
-random_conv (RandomModel *model, ClipDtype dtype, const char *prefix, const char *conv,
-             const char *norm, int out, int in, int kernel)
+random_conv_of (RandomModel *model, ClipDtype dtype, float gain, const char *prefix,
+                const char *conv, const char *norm, int out, int in, int kernel)
 {
   RANDOM_NAME ("%s%s", prefix, norm);
   g_autofree char *w = g_strconcat (prefix, conv, ".weight", NULL),
@@ -205,10 +206,17 @@ random_conv (RandomModel *model, ClipDtype dtype, const char *prefix, const char
   g_autofree char *variance = g_strconcat (name, ".running_var", NULL);
   random_tensor (model, dtype, 0, sqrt (6. / (in * kernel * kernel)), w, 4, out, in, kernel,
                  kernel);
-  random_vector (model, 1, 0.3f, weight, out);
+  random_vector (model, gain, 0.3f * gain, weight, out);
   random_vector (model, 0.2f, 0.4f, bias, out);
   random_vector (model, 0.1f, 0.3f, mean, out);
   random_vector (model, 1, 0.5f, variance, out);
+}
+
+static inline void
+random_conv (RandomModel *model, ClipDtype dtype, const char *prefix, const char *conv,
+             const char *norm, int out, int in, int kernel)
+{
+  random_conv_of (model, dtype, 1, prefix, conv, norm, out, in, kernel);
 }
 
 typedef struct {
@@ -244,6 +252,8 @@ random_efficientnet (RandomModel *model, ClipDtype dtype, int stem, const Random
   random_linear (model, dtype, embed_dim, features, "visual.", "head.proj");
 }
 
+/* As in trained ones, blocks add little to what they read: what grew with each of them would end in attention that sees one
+ * position alone, and turns to another at the slightest error. */
 static inline void
 random_resnet (RandomModel *model, ClipDtype dtype, int width, const int stages[4], int grid,
                int embed_dim)
@@ -259,7 +269,7 @@ random_resnet (RandomModel *model, ClipDtype dtype, int width, const int stages[
       g_autofree char *prefix = g_strdup_printf ("visual.layer%d.%d.", s + 1, i);
       random_conv (model, dtype, prefix, "conv1", "bn1", planes, in, 1);
       random_conv (model, dtype, prefix, "conv2", "bn2", planes, planes, 3);
-      random_conv (model, dtype, prefix, "conv3", "bn3", 4 * planes, planes, 1);
+      random_conv_of (model, dtype, 0.2f, prefix, "conv3", "bn3", 4 * planes, planes, 1);
       if (i == 0)
         random_conv (model, dtype, prefix, "downsample.0", "downsample.1", 4 * planes, in, 1);
       in = 4 * planes;

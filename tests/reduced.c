@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Reduced precision: products whose numbers are whole come out exactly; transformers in bf16 and int8 lie near the same in
+ * Reduced precision: products whose numbers are whole come out exactly; towers in bf16 and int8 lie near the same in
  * float32, as near as the tables say, and their bits depend neither on threads nor on what else is in the batch.
  */
 #include "core/model/linear.h"
@@ -169,12 +169,30 @@ typedef struct {
     }                                                                                              \
   }
 
+#define RESNET(size, c, h, ...)                                                                    \
+  {                                                                                                \
+    .embed_dim = EMBED_DIM, .image = {                                                             \
+      .kind = CLIP_IMAGE_RESNET,                                                                   \
+      .image_size = size,                                                                          \
+      .width = c,                                                                                  \
+      .layers = 5,                                                                                 \
+      .heads = h,                                                                                  \
+      .activation = CLIP_ACTIVATION_RELU,                                                          \
+      .norm_epsilon = 1e-5f,                                                                       \
+      .stages = { __VA_ARGS__ }                                                                    \
+    }                                                                                              \
+  }
+
 static const TowerCase towers[] = {
   { "vit", clip_vit_new, CLIP_DTYPE_F32, VIT (48, 8, 128, 6, 4), 0.9995, 0.995 },
   { "vit-i8", clip_vit_new, CLIP_DTYPE_I8, VIT (48, 8, 128, 6, 4), 0.9995, 0.995 },
   { "text", clip_text_new, CLIP_DTYPE_F32, TEXT (CLIP_TEXT_CLIP), 0.9995, 0.995 },
   { "bert-i8", clip_bert_new, CLIP_DTYPE_I8, TEXT (CLIP_TEXT_BERT), 0.9995, 0.995 },
   { "efficientnet", clip_efficientnet_new, CLIP_DTYPE_F32, LITE (96), 0, 0.995 },
+  { "resnet", clip_resnet_new, CLIP_DTYPE_F32, RESNET (96, 16, 8, 1, 2, 1, 1), 0.9995, 0.995 },
+  { "resnet-f16", clip_resnet_new, CLIP_DTYPE_F16, RESNET (64, 24, 12, 1, 1, 1, 2), 0.9995, 0.995 },
+  /* whose first convolutions have no whole words */
+  { "resnet-odd", clip_resnet_new, CLIP_DTYPE_I8, RESNET (64, 10, 5, 2, 1, 1, 1), 0.9995, 0.995 },
   { "efficientnet-f16", clip_efficientnet_new, CLIP_DTYPE_F16, LITE (70), 0, 0.995 },
 };
 
@@ -220,9 +238,10 @@ check_precision (const TowerCase *c, ClipWeights *weights, ClipPrecision precisi
   clip_weights_set_precision (weights, precision);
   ClipTower *tower = c->make (weights, &c->config, &error);
   g_assert_no_error (error);
-  /* bytes are convolved where the processor has instructions for it */
-  if (least == 0 ||
-      (c->config.image.kind == CLIP_IMAGE_EFFICIENTNET && !clip_kernels ()->gemm_quads))
+  /* what is convolved, where the processor has instructions for it */
+  if (least == 0 || (c->make == clip_efficientnet_new && !clip_kernels ()->gemm_quads) ||
+      (c->make == clip_resnet_new && precision == CLIP_PRECISION_BF16 &&
+       !clip_kernels ()->gemm_bf16))
     g_assert_cmpint (tower->precision, ==, CLIP_PRECISION_F32);
   else
     g_assert_cmpint (tower->precision, ==, precision);
@@ -262,6 +281,9 @@ test_tower (const void *data)
   random_vector (&model, 0, 1, "visual.sign", 1);
   if (c->make == clip_efficientnet_new)
     random_efficientnet (&model, c->dtype, 32, random_lite0, 1280, EMBED_DIM);
+  else if (c->make == clip_resnet_new)
+    random_resnet (&model, c->dtype, image->width, image->stages, image->image_size / 32,
+                   EMBED_DIM);
   else if (c->make == clip_vit_new)
     random_vit (&model, c->dtype, image->image_size / image->patch_size, image->patch_size,
                 image->width, image->layers, image->mlp_width, EMBED_DIM);
@@ -276,8 +298,8 @@ test_tower (const void *data)
   const int size = image->image_size;
   g_autofree float *pixels = g_new (float, BATCH * 3 * size * size + 1);
   for (int i = 0; i < BATCH * 3 * size * size; i++)
-    pixels[i] = c->make == clip_efficientnet_new ? like_a_picture (&model, i, size)
-                                                 : 2 * random_next (&model);
+    pixels[i] =
+        c->make == clip_vit_new ? 2 * random_next (&model) : like_a_picture (&model, i, size);
   gint32 ids[BATCH][TOKENS];
   for (int i = 0; i < BATCH * TOKENS; i++)
     ids[i / TOKENS][i % TOKENS] = 1 + (i * 71) % (VOCABULARY - 1);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "core/model/conv.h"
+#include "core/model/conv-narrow.h"
 
 #include <math.h>
 #include <string.h>
@@ -71,14 +72,14 @@ put_channels_innermost (float *w, int rows, int channels, int taps)
 
 ClipLinear
 clip_bind_conv (ClipWeights *weights, int out, int in, int taps, float epsilon, const char *conv,
-                const char *norm)
+                const char *norm, ClipPrecision precision)
 {
   ClipLinear layer = clip_bind_folded (weights, out, in, epsilon, conv, norm);
   float *w = (float *) layer.weight.data;
   if (w && taps > 1)
     put_channels_innermost (w, out, in / taps, taps);
-  clip_linear_pack (weights, &layer, CLIP_PRECISION_F32);
-  if (layer.packed) { /* nobody reads the rows any more */
+  clip_linear_pack (weights, &layer, precision);
+  if (layer.packed || layer.reduced.data) { /* nobody reads the rows any more */
     clip_weights_release (weights, w, (gsize) out * in);
     layer.weight.data = NULL;
   }
@@ -202,6 +203,8 @@ band_rows (const ClipLinear *conv, int n)
 gsize
 clip_conv3_scratch (const ClipLinear *conv, int n)
 {
+  if (conv->reduced.data)
+    return clip_conv3_narrow_scratch (conv, n);
   return (gsize) (band_rows (conv, n) + 2) * (n + 2) * (conv->weight.cols / TAPS);
 }
 
@@ -248,13 +251,17 @@ void
 clip_conv3 (ClipSession *session, float *y, const float *x, const ClipLinear *conv, int n,
             int batch, ClipLinearOp op)
 {
+  clip_session_count (session, (guint64) batch * n * n * conv->weight.rows * conv->weight.cols);
+  if (conv->reduced.data) {
+    clip_conv3_narrow (session, y, x, conv, n, batch, op);
+    return;
+  }
   Conv c = { session, y, x, conv, n, conv->weight.cols / TAPS, .op = op };
   c.band = band_rows (conv, n);
   c.n_bands = pieces (n, c.band);
   c.n_panels = pieces (conv->weight.rows, PANEL);
   /* OpenBLAS wants rows that do not overlap. */
   c.run = session->kernels->gemm && 3 * c.channels <= INPUTS ? 3 : 1;
-  clip_session_count (session, (guint64) batch * n * n * conv->weight.rows * conv->weight.cols);
   clip_threads_run (session->threads, convolve_some, &c, batch * c.n_panels * c.n_bands);
 }
 

@@ -19,10 +19,10 @@ gboolean clip_conv_outputs (const ClipWeights *weights, int *n, const char *name
  * changed, and released with clip_weights_release (). */
 ClipLinear clip_bind_folded (ClipWeights *weights, int out, int in, float epsilon, const char *conv,
                              const char *norm);
-/* The same, packed. @taps more than 1: the file's [out, in / taps, taps] is made [out, taps, in / taps], as pictures that
+/* The same, packed, in BF16 and INT8 reduced if it can be. @taps more than 1: the file's [out, in / taps, taps] is made [out, taps, in / taps], as pictures that
  * have their channels innermost want it. */
 ClipLinear clip_bind_conv (ClipWeights *weights, int out, int in, int taps, float epsilon,
-                           const char *conv, const char *norm);
+                           const char *conv, const char *norm, ClipPrecision precision);
 
 /* What a tower begins with: 3×3, stride 2, from planes of pixels.
  *   y[B, out_size, out_size, S] = f (conv (pixels [B, 3, size, size])) */
@@ -36,7 +36,7 @@ gsize clip_stem_scratch (const ClipStem *stem);
 void clip_stem_run (ClipSession *session, float *y, const float *pixels, const ClipStem *stem,
                     int batch, ClipLinearOp op);
 
-/* 3×3, stride 1, one row and column of zeros around each picture.
+/* 3×3, stride 1, in the precision of @conv (conv-narrow.h), one row and column of zeros around each picture.
  *   y[B, n, n, out] = f (conv (x [B, n, n, C])), conv [out, 3·3·C]: (row, column, channel) */
 gsize clip_conv3_scratch (const ClipLinear *conv, int n);
 void clip_conv3 (ClipSession *session, float *y, const float *x, const ClipLinear *conv, int n,

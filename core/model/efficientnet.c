@@ -212,7 +212,7 @@ bind_pointwise (ClipWeights *weights, gboolean i8, int out, int in, float epsilo
                 const char *norm, float step, const float *means)
 {
   if (!i8)
-    return clip_bind_conv (weights, out, in, 1, epsilon, conv, norm);
+    return clip_bind_conv (weights, out, in, 1, epsilon, conv, norm, CLIP_PRECISION_F32);
   ClipLinear layer = clip_bind_folded (weights, out, in, epsilon, conv, norm);
   float *w = (float *) layer.weight.data;
   if (w && means)
@@ -398,8 +398,8 @@ bind_trunk (EfficientNet *net, ClipWeights *weights, Bind *bind)
   bind_blocks (net, weights, bind, &channels, &size);
   divide (net);
   if (!net->first_i8) {
-    net->stem.conv =
-        clip_bind_conv (weights, stem_channels, 3 * 3 * 3, 1, bind->epsilon, STEM, STEM_NORM);
+    net->stem.conv = clip_bind_conv (weights, stem_channels, 3 * 3 * 3, 1, bind->epsilon, STEM,
+                                     STEM_NORM, CLIP_PRECISION_F32);
     net->large.x = MAX (net->large.x, (gsize) stem_size * stem_size * stem_channels);
     net->scratch_floats = MAX (net->scratch_floats, clip_stem_scratch (&net->stem));
   }

@@ -13,10 +13,11 @@
  *   tokens = concat (mean over positions of x, x) + position                            [T, F], T = (R/32)² + 1, F = 32·C
  *   feature = c_proj (MHA (q_proj (tokens[0]), k_proj (tokens), v_proj (tokens)))       [E]
  *
- * The numbers of blocks and all widths come from the tensors; 4·P and F = 32·C are what published towers have.
+ * The numbers of blocks and all widths come from the tensors; 4·P and F = 32·C are what published towers have. In bf16 and
+ * int8 all layers but conv1 of the pixels are reduced (reduced.h, conv-narrow.h).
  */
 #include "core/model/attention.h"
-#include "core/model/conv.h"
+#include "core/model/conv-narrow.h"
 #include "core/model/positions.h"
 
 #include <string.h>
@@ -203,12 +204,14 @@ channels_of (ClipWeights *weights, const char *prefix, const char *conv)
 }
 
 static ClipLinear
-bind_conv (ClipWeights *weights, int out, int in, int taps, float epsilon, const char *prefix,
-           const char *conv, const char *norm)
+bind_conv (const ResNet *net, ClipWeights *weights, int out, int in, int taps, float epsilon,
+           const char *prefix, const char *conv, const char *norm)
 {
+  const gboolean narrow = taps == 1 || clip_conv3_narrow_fits (net->tower.precision, in);
   g_autofree char *conv_name = g_strconcat (prefix, conv, NULL),
                   *norm_name = g_strconcat (prefix, norm, NULL);
-  return clip_bind_conv (weights, out, in * taps, taps, epsilon, conv_name, norm_name);
+  return clip_bind_conv (weights, out, in * taps, taps, epsilon, conv_name, norm_name,
+                         narrow ? net->tower.precision : CLIP_PRECISION_F32);
 }
 
 /* Returns the channels that leave it. */
@@ -218,13 +221,14 @@ bind_stem (ResNet *net, ClipWeights *weights, int size, float epsilon)
   const int half = channels_of (weights, VISUAL, "conv1"),
             width = channels_of (weights, VISUAL, "conv3"), n = size / 2;
   net->stem = (ClipStem){
-    .conv = clip_bind_conv (weights, half, 3 * TAPS, 1, epsilon, VISUAL "conv1", VISUAL "bn1"),
+    .conv = clip_bind_conv (weights, half, 3 * TAPS, 1, epsilon, VISUAL "conv1", VISUAL "bn1",
+                            CLIP_PRECISION_F32),
     .size = size,
     .out_size = n,
     .pad = 1,
   };
-  net->conv2 = bind_conv (weights, half, half, TAPS, epsilon, VISUAL, "conv2", "bn2");
-  net->conv3 = bind_conv (weights, width, half, TAPS, epsilon, VISUAL, "conv3", "bn3");
+  net->conv2 = bind_conv (net, weights, half, half, TAPS, epsilon, VISUAL, "conv2", "bn2");
+  net->conv3 = bind_conv (net, weights, width, half, TAPS, epsilon, VISUAL, "conv3", "bn3");
   if (!clip_weights_ok (weights, NULL))
     return 0;
   need (net, (gsize) n * n * width, (gsize) n * n * half, clip_stem_scratch (&net->stem));
@@ -239,12 +243,12 @@ bind_block (ResNet *net, Block *block, ClipWeights *weights, float epsilon, int 
 {
   const int inner = channels_of (weights, prefix, "conv1"),
             out = channels_of (weights, prefix, "conv3"), n = block->size;
-  block->conv1 = bind_conv (weights, inner, in, 1, epsilon, prefix, "conv1", "bn1");
-  block->conv2 = bind_conv (weights, inner, inner, TAPS, epsilon, prefix, "conv2", "bn2");
-  block->conv3 = bind_conv (weights, out, inner, 1, epsilon, prefix, "conv3", "bn3");
+  block->conv1 = bind_conv (net, weights, inner, in, 1, epsilon, prefix, "conv1", "bn1");
+  block->conv2 = bind_conv (net, weights, inner, inner, TAPS, epsilon, prefix, "conv2", "bn2");
+  block->conv3 = bind_conv (net, weights, out, inner, 1, epsilon, prefix, "conv3", "bn3");
   if (block->halves || out != in)
     block->downsample =
-        bind_conv (weights, out, in, 1, epsilon, prefix, "downsample.0", "downsample.1");
+        bind_conv (net, weights, out, in, 1, epsilon, prefix, "downsample.0", "downsample.1");
   if (!clip_weights_ok (weights, NULL))
     return;
   const gsize positions = (gsize) n * n, left = block->halves ? positions / 4 : positions;
@@ -282,13 +286,22 @@ bind_pool (ResNet *net, ClipWeights *weights, const ClipImageConfig *image)
   net->kv_proj[0] = clip_bind_linear (weights, features, features, POOL "k_proj");
   net->kv_proj[1] = clip_bind_linear (weights, features, features, POOL "v_proj");
   net->c_proj = clip_bind_linear (weights, net->embed_dim, features, POOL "c_proj");
-  clip_linear_pack (weights, &net->q_proj, CLIP_PRECISION_F32);
-  clip_linear_pack (weights, &net->kv_proj[0], CLIP_PRECISION_F32);
-  clip_linear_pack (weights, &net->kv_proj[1], CLIP_PRECISION_F32);
-  clip_linear_pack (weights, &net->c_proj, CLIP_PRECISION_F32);
+  clip_linear_pack (weights, &net->q_proj, net->tower.precision);
+  clip_linear_pack (weights, &net->kv_proj[0], net->tower.precision);
+  clip_linear_pack (weights, &net->kv_proj[1], net->tower.precision);
+  clip_linear_pack (weights, &net->c_proj, net->tower.precision);
   need (net, 0, 0,
         MAX (clip_linear_scratch (features),
              clip_attention_scratch (net->tokens, features / net->heads)));
+}
+
+/* Floats are multiplied where there is no product in bf16: nothing would be gained by rounding them. */
+static ClipPrecision
+usable_precision (ClipPrecision asked)
+{
+  const gboolean usable =
+      asked == CLIP_PRECISION_INT8 || (asked == CLIP_PRECISION_BF16 && clip_kernels ()->gemm_bf16);
+  return usable ? asked : CLIP_PRECISION_F32;
 }
 
 ClipTower *
@@ -298,7 +311,8 @@ clip_resnet_new (ClipWeights *weights, const ClipConfig *config, GError **error)
   const int grid = image->image_size / 32;
   ResNet *net = g_new0 (ResNet, 1);
   *net = (ResNet){
-    .tower = { "resnet", MAX_BATCH, forward, net_free },
+    .tower = { "resnet", MAX_BATCH, forward, net_free,
+               .precision = usable_precision (clip_weights_get_precision (weights)) },
     .embed_dim = config->embed_dim,
     .tokens = grid * grid + 1,
     .features = 32 * image->width,

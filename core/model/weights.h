@@ -39,7 +39,7 @@ clip_precision_is_reduced (ClipPrecision precision)
   return precision == CLIP_PRECISION_BF16 || precision == CLIP_PRECISION_INT8;
 }
 
-/* In which precision transformers are to compute with them: AUTO, which is F32, unless it is set. */
+/* In which precision towers are to compute with them where they can: AUTO, which is F32, unless it is set. */
 ClipPrecision clip_weights_get_precision (const ClipWeights *weights);
 void clip_weights_set_precision (ClipWeights *weights, ClipPrecision precision);
 

@@ -142,7 +142,7 @@ clip_widen_bind (ClipWiden *widen, ClipWeights *weights, float epsilon, const Cl
   const int taps = widen->kernel * widen->kernel;
   if (names->expand)
     widen->expand = clip_bind_conv (weights, widen->middle, widen->in, 1, epsilon, names->expand,
-                                    names->expand_norm);
+                                    names->expand_norm, CLIP_PRECISION_F32);
   const ClipLinear depthwise = clip_bind_folded (weights, widen->middle, taps, epsilon,
                                                  names->depthwise, names->depthwise_norm);
   widen->depthwise =

@@ -225,7 +225,7 @@ TOWERS = {
     "vit-b-32": (vit, ("f32", "bf16", "int8")),
     "vit-b-16": (lambda: vit(patch=16), ("f32", "bf16", "int8")),
     "vit-l-14": (lambda: vit(patch=14, width=1024, layers=24, heads=16), ("f32", "bf16")),
-    "rn50": (rn50, ("f32",)),
+    "rn50": (rn50, ("f32", "bf16", "int8")),
     "lite0-160": (lambda: lite(160), ("f32", "int8")),
     "lite0-224": (lambda: lite(224), ("f32", "int8")),
 }
