@@ -51,7 +51,7 @@ typedef struct _ClipModel ClipModel;
 typedef struct _ClipTokenizer ClipTokenizer;
 
 typedef enum {
-  CLIP_PRECISION_AUTO, /* the fastest that keeps the result; today f32 */
+  CLIP_PRECISION_AUTO, /* the fastest here of those that keep the results: docs/model.md */
   CLIP_PRECISION_F32,
   CLIP_PRECISION_BF16, /* weights and activations rounded to 8 significant bits, sums in f32 */
   CLIP_PRECISION_INT8, /* weights in 255 steps for each output, activations in 256 for each token, exact sums */

@@ -155,7 +155,7 @@ static ClipModel *
 load (const char *path)
 {
   g_autoptr (GError) error = NULL;
-  ClipModel *model = clip_model_load (path, NULL, &error);
+  ClipModel *model = clip_model_load (path, &in_floats, &error);
   g_assert_no_error (error);
   return model;
 }

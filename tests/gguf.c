@@ -519,7 +519,7 @@ static float *
 features_of (const char *path, const ClipArray *pixels, const ClipArray *tokens)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (ClipModel) model = clip_model_load (path, NULL, &error);
+  g_autoptr (ClipModel) model = clip_model_load (path, &in_floats, &error);
   g_assert_no_error (error);
   g_autoptr (ClipSession) session = clip_session_new (model, 1);
   float *features = g_new (float, 15 * 64);
@@ -535,14 +535,14 @@ check_converted (const char *path, const float *features, const ClipArray *pixel
 {
   g_autofree char *out = temporary_path ("converted.safetensors");
   g_autoptr (GError) error = NULL;
-  g_autoptr (ClipModel) model = clip_model_load (path, NULL, NULL);
+  g_autoptr (ClipModel) model = clip_model_load (path, &in_floats, NULL);
   ClipConvertReport report;
   clip_model_convert (out, path, model, CLIP_CONVERT_KEEP, NULL, NULL, &report, &error);
   g_assert_no_error (error);
   g_strfreev (report.kept);
   g_autofree float *again = features_of (out, pixels, tokens);
   g_assert_cmpmem (again, 15 * 64 * sizeof *again, features, 15 * 64 * sizeof *again);
-  g_autoptr (ClipModel) converted = clip_model_load (out, NULL, NULL);
+  g_autoptr (ClipModel) converted = clip_model_load (out, &in_floats, NULL);
   const ClipModelInfo *info = clip_model_get_info (converted);
   g_assert_cmpstr (info->naming, ==, "openclip");
   g_assert_cmpfloat_with_epsilon (info->logit_scale, 100, 1e-3);
@@ -629,7 +629,7 @@ test_model (void)
     g_assert_cmpfloat (MIN (image, text), >=, rows[i].cosine);
 
     check_converted (gguf_path, ours, pixels, tokens);
-    g_autoptr (ClipModel) loaded = clip_model_load (gguf_path, NULL, NULL);
+    g_autoptr (ClipModel) loaded = clip_model_load (gguf_path, &in_floats, NULL);
     const ClipModelInfo *info = clip_model_get_info (loaded);
     g_assert_cmpstr (info->container, ==, "gguf");
     g_assert_cmpstr (info->naming, ==, "clip.cpp");

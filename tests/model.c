@@ -68,7 +68,7 @@ test_shared (void)
     if (!path)
       return;
     g_autoptr (GError) error = NULL;
-    g_autoptr (ClipModel) model = clip_model_load (path, NULL, &error);
+    g_autoptr (ClipModel) model = clip_model_load (path, &in_floats, &error);
     g_assert_no_error (error);
     const ClipModelInfo *info = clip_model_get_info (model);
     g_autofree char *id = g_strconcat (cases[i].name, "@", NULL);
@@ -134,7 +134,7 @@ test_features (void)
     if (!expected)
       return;
     g_autoptr (GError) error = NULL;
-    g_autoptr (ClipModel) model = clip_model_load (path, NULL, &error);
+    g_autoptr (ClipModel) model = clip_model_load (path, &in_floats, &error);
     g_assert_no_error (error);
     g_autoptr (ClipSession) session = clip_session_new (model, 1);
     g_autofree ClipArray *pixels = clip_array_read (expected, "pixels", "F32", &error);
@@ -174,7 +174,7 @@ test_pooled (void)
     const gboolean projected = cases[i].projection != NULL;
     g_autofree char *path = g_build_filename (folder, cases[i].weights, NULL);
     g_autofree char *expected = g_build_filename (folder, "expected.safetensors", NULL);
-    g_autoptr (ClipModel) model = clip_model_load (path, NULL, &error);
+    g_autoptr (ClipModel) model = clip_model_load (path, &in_floats, &error);
     g_assert_no_error (error);
     g_autoptr (ClipSession) session = clip_session_new (model, 1);
     g_autofree ClipArray *pixels = clip_array_read (expected, "pixels", "F32", &error);
@@ -240,7 +240,8 @@ test_sharing (void)
   g_autofree char *file = g_build_filename (directory, "model.safetensors", NULL);
   g_autofree char *config = temporary_path ("override.json");
   g_assert_true (g_file_set_contents (config, "{\"model_cfg\":{\"quick_gelu\":false}}", -1, NULL));
-  const ClipModelOptions options = { .config = config }, same = { .precision = CLIP_PRECISION_F32 };
+  const ClipModelOptions options = { .config = config },
+                         same = { .precision = CLIP_PRECISION_AUTO };
 
   g_autoptr (ClipModel) a = clip_model_load (directory, NULL, &error);
   g_assert_no_error (error);

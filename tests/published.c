@@ -124,7 +124,7 @@ load_model (const char *path, int size)
       "\"resize_mode\": \"shortest\"}}",
       size, size, 127 / 255., 127 / 255., 127 / 255., 128 / 255., 128 / 255., 128 / 255.);
   g_assert_true (g_file_set_contents (config, text, -1, NULL));
-  const ClipModelOptions options = { .config = config };
+  const ClipModelOptions options = { CLIP_PRECISION_F32, config };
   g_autoptr (GError) error = NULL;
   ClipModel *model = clip_model_load (path, &options, &error);
   g_assert_no_error (error);
@@ -243,7 +243,7 @@ test_minilm (void)
   }
   g_autofree char *directory = write_pair (encoder);
   g_autoptr (GError) error = NULL;
-  g_autoptr (ClipModel) model = clip_model_load (directory, NULL, &error);
+  g_autoptr (ClipModel) model = clip_model_load (directory, &in_floats, &error);
   g_assert_no_error (error);
   g_autoptr (ClipCheckpoint) golden = clip_checkpoint_open (path, &error);
   g_assert_no_error (error);
@@ -290,7 +290,7 @@ test_vit_b_32 (void)
   if (!path)
     return;
   g_autoptr (GError) error = NULL;
-  g_autoptr (ClipModel) model = clip_model_load (name, NULL, &error);
+  g_autoptr (ClipModel) model = clip_model_load (name, &in_floats, &error);
   g_assert_no_error (error);
   const ClipModelInfo *info = clip_model_get_info (model);
   g_assert_cmpint (info->image_width, ==, 224);

@@ -331,7 +331,7 @@ test_default (void)
     double least;
   } rows[] = { { CLIP_PRECISION_BF16, "bf16", 0.9995 }, { CLIP_PRECISION_INT8, "int8", 0.995 } };
   g_autoptr (GError) error = NULL;
-  g_autoptr (ClipModel) plain = clip_model_load (NULL, NULL, &error);
+  g_autoptr (ClipModel) plain = clip_model_load (NULL, &in_floats, &error);
   g_assert_no_error (error);
   const ClipModelInfo *info = clip_model_get_info (plain);
   g_assert_cmpstr (info->precision, ==, "f32");

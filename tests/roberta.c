@@ -124,7 +124,7 @@ static ClipModel *
 load (const char *path)
 {
   g_autoptr (GError) error = NULL;
-  ClipModel *model = clip_model_load (path, NULL, &error);
+  ClipModel *model = clip_model_load (path, &in_floats, &error);
   g_assert_no_error (error);
   const ClipModelInfo *info = clip_model_get_info (model);
   if (info->warnings[0])

@@ -70,7 +70,7 @@ load (const Golden *golden)
   put_file (directory, "vocab.txt", words->str, -1);
 
   g_autofree char *override = g_build_filename (directory, "override.json", NULL);
-  const ClipModelOptions options = { .config = override };
+  const ClipModelOptions options = { CLIP_PRECISION_F32, override };
   ClipModel *model = clip_model_load (directory, &options, &error);
   g_assert_no_error (error);
   return model;
@@ -178,7 +178,7 @@ test_convert (const void *data)
   clip_model_convert (path, directory, model, CLIP_CONVERT_KEEP, NULL, NULL, &report, &error);
   g_assert_no_error (error);
   g_strfreev (report.kept);
-  g_autoptr (ClipModel) converted = clip_model_load (path, NULL, &error);
+  g_autoptr (ClipModel) converted = clip_model_load (path, &in_floats, &error);
   g_assert_no_error (error);
   g_assert_cmpstr (clip_model_get_info (converted)->naming, ==, "openclip");
   g_autofree ClipArray *pixels = expected (golden, "pixels", "F32"),

@@ -50,6 +50,9 @@ temporary_path (const char *name)
   return g_build_filename (temporary_folder, name, NULL);
 }
 
+/* For models whose numbers are compared with a reference's. */
+static const ClipModelOptions in_floats G_GNUC_UNUSED = { .precision = CLIP_PRECISION_F32 };
+
 /* A path below ../shared, or NULL (the test is skipped then) where that folder is absent. */
 static inline char *
 shared_path (const char *name)

@@ -73,7 +73,8 @@ static ClipModel *
 load (const char *directory, const char *name)
 {
   g_autofree char *size = part_text (name, "size");
-  const ClipModelOptions options = { .image_size = *size ? size : NULL };
+  const ClipModelOptions options = { .precision = CLIP_PRECISION_F32,
+                                     .image_size = *size ? size : NULL };
   g_autoptr (GError) error = NULL;
   ClipModel *model = clip_model_load (directory, &options, &error);
   g_assert_no_error (error);
@@ -145,7 +146,7 @@ test_convert (gconstpointer name)
   clip_model_convert (path, directory, model, CLIP_CONVERT_KEEP, NULL, NULL, &report, &error);
   g_assert_no_error (error);
   g_strfreev (report.kept);
-  g_autoptr (ClipModel) converted = clip_model_load (path, NULL, &error);
+  g_autoptr (ClipModel) converted = clip_model_load (path, &in_floats, &error);
   g_assert_no_error (error);
   const ClipModelInfo *info = clip_model_get_info (model), *own = clip_model_get_info (converted);
   if (own->warnings[0])
@@ -194,7 +195,7 @@ test_ids (void)
   static const char *const sizes[] = { NULL, "16", "20", "20x16", "16x20" };
   g_autoptr (GHashTable) ids = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   for (guint i = 0; i < G_N_ELEMENTS (sizes); i++) {
-    const ClipModelOptions options = { .image_size = sizes[i] };
+    const ClipModelOptions options = { .precision = CLIP_PRECISION_F32, .image_size = sizes[i] };
     g_autoptr (GError) error = NULL;
     g_autoptr (ClipModel) model = clip_model_load (directory, &options, &error),
                           same = clip_model_load (directory, &options, &error);
@@ -227,7 +228,8 @@ test_refused (void)
   };
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
     g_autofree char *directory = write_directory (cases[i].golden);
-    const ClipModelOptions options = { .image_size = cases[i].size };
+    const ClipModelOptions options = { .precision = CLIP_PRECISION_F32,
+                                       .image_size = cases[i].size };
     g_autoptr (GError) error = NULL;
     g_autoptr (ClipModel) model = clip_model_load (directory, &options, &error);
     if (model || !g_error_matches (error, CLIP_ERROR, CLIP_ERROR_CONFIG) ||

@@ -17,6 +17,7 @@
 #include "core/model/naming.h"
 #include "core/model/narrow.h"
 #include "core/model/positions.h"
+#include "core/model/precision.h"
 #include "core/model/resolution.h"
 #include "core/model/tower.h"
 #include "core/model/writer.h"
@@ -498,6 +499,7 @@ clip_model_convert (const char *path, const char *name, ClipModel *model,
                   *valid = g_utf8_make_valid (stored.name, -1);
   const ClipModelText text = { json, valid,
                                clip_checkpoint_get_metadata (checkpoint, "clip.license"),
+                               clip_checkpoint_get_metadata (checkpoint, CLIP_PRECISION_METADATA),
                                vocabulary };
   if (!clip_model_write (path, (const ClipTensor *) (void *) tensors->data, tensors->len, &text,
                          make_bytes, &plan, error))

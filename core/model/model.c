@@ -9,6 +9,7 @@
 #include "core/base/bytes.h"
 #include "core/base/error.h"
 #include "core/model/identity.h"
+#include "core/model/precision.h"
 #include "core/model/resolution.h"
 #include "core/model/store.h"
 #include "core/text/tokenizer.h"
@@ -223,23 +224,16 @@ add_tokenizer (ClipModel *model, const ClipStored *stored, GError **error)
 
 /* ------------------------------------------------------------------------------------- info */
 
-static const char *const precision_names[] = {
-  [CLIP_PRECISION_AUTO] = "f32",
-  [CLIP_PRECISION_F32] = "f32",
-  [CLIP_PRECISION_BF16] = "bf16",
-  [CLIP_PRECISION_INT8] = "int8",
-};
-
 /* A tower that is computed in another precision than was asked for is nothing to fail for; but it is said. */
 static void
 check_precision (ClipModel *model, const ClipTower *tower, const char *what)
 {
-  const char *asked = precision_names[clip_weights_get_precision (model->weights)],
-             *used = precision_names[tower->precision];
-  if (asked != used)
+  const ClipPrecision asked = clip_weights_get_precision (model->weights);
+  if (asked != tower->precision)
     g_ptr_array_add (model->warnings,
-                     g_strdup_printf ("precision %s: the %s tower (%s) is computed in %s", asked,
-                                      what, tower->kind, used));
+                     g_strdup_printf ("precision %s: the %s tower (%s) is computed in %s",
+                                      clip_precision_name (asked), what, tower->kind,
+                                      clip_precision_name (tower->precision)));
 }
 
 static void
@@ -255,7 +249,7 @@ fill_info (ClipModel *model, const ClipStored *stored)
     .id = model->id,
     .container = clip_checkpoint_get_container (checkpoint),
     .naming = clip_weights_get_naming (model->weights),
-    .precision = precision_names[model->image->precision],
+    .precision = clip_precision_name (model->image->precision),
     .weights = clip_dtype_name (count.dtype),
     .embed_dim = config->embed_dim,
     .pooled_width = model->image->pool ? model->image->pooled_width : config->embed_dim,
@@ -267,10 +261,11 @@ fill_info (ClipModel *model, const ClipStored *stored)
     .logit_bias = config->sigmoid ? config->logit_bias : NAN,
     .image = { model->image->kind, clip_activation_name (config->image.activation),
                config->image.width, config->image.layers, config->image.heads,
-               config->image.patch_size, count.image, precision_names[model->image->precision] },
+               config->image.patch_size, count.image,
+               clip_precision_name (model->image->precision) },
     .text = { model->text->kind, clip_activation_name (config->text.activation), config->text.width,
               config->text.layers, config->text.heads, 0, count.text,
-              precision_names[model->text->precision] },
+              clip_precision_name (model->text->precision) },
     .preprocess = config->preprocess,
     .n_parameters = count.all,
     .mapped_bytes = clip_checkpoint_get_size (checkpoint),
@@ -315,15 +310,18 @@ fill (ClipModel *model, const ClipStored *stored, const ClipModelOptions *option
   model->weights = checkpoint ? clip_weights_new (checkpoint, error) : NULL;
   if (!model->weights || !read_config (model, stored, options, error))
     return FALSE;
-  clip_weights_set_precision (model->weights, options->precision);
+  clip_weights_set_precision (
+      model->weights, clip_precision_choose (options->precision, checkpoint, model->warnings));
   model->image = image_towers[model->config.image.kind](model->weights, &model->config, error);
   if (!model->image)
     return FALSE;
   model->text = text_towers[model->config.text.kind](model->weights, &model->config, error);
   if (!model->text || !add_tokenizer (model, stored, error))
     return FALSE;
-  check_precision (model, model->image, "image");
-  check_precision (model, model->text, "text");
+  if (options->precision != CLIP_PRECISION_AUTO) {
+    check_precision (model, model->image, "image");
+    check_precision (model, model->text, "text");
+  }
   char *unused = clip_weights_describe_unused (model->weights);
   if (unused)
     g_ptr_array_add (model->warnings, unused);
@@ -389,7 +387,7 @@ make_key (const ClipStored *stored, const ClipModelOptions *options)
   append_stamp (key, config);
   g_string_append_printf (key, "%s|", options->image_size ? options->image_size : "");
   g_string_append (key, stored->bare ? "file" : "directory");
-  g_string_append_printf (key, "|%s", precision_names[options->precision]);
+  g_string_append_printf (key, "|%s", clip_precision_name (options->precision));
   return g_string_free (key, FALSE);
 }
 

@@ -2,6 +2,7 @@
 #include "core/model/writer.h"
 #include "core/base/bytes.h"
 #include "core/base/error.h"
+#include "core/model/precision.h"
 #include "core/text/lines.h"
 #include "core/text/tokenizer.h"
 #include "core/text/tokens.h"
@@ -12,17 +13,21 @@ gboolean
 clip_model_write (const char *path, const ClipTensor *tensors, guint n, const ClipModelText *text,
                   ClipTensorSource source, gpointer data, GError **error)
 {
-  const char *const metadata[] = {
-    "clip.format",
-    "1",
-    "clip.config",
-    text->config,
-    "clip.name",
-    text->name,
-    text->license ? "clip.license" : NULL,
-    text->license,
-    NULL,
+  const struct {
+    const char *key, *value;
+  } known[] = {
+    { "clip.format", "1" },
+    { "clip.config", text->config },
+    { "clip.name", text->name },
+    { "clip.license", text->license },
+    { CLIP_PRECISION_METADATA, text->precision },
   };
+  const char *metadata[2 * G_N_ELEMENTS (known) + 1] = { NULL };
+  for (guint i = 0, at = 0; i < G_N_ELEMENTS (known); i++)
+    if (known[i].value) {
+      metadata[at++] = known[i].key;
+      metadata[at++] = known[i].value;
+    }
   g_autofree ClipTensor *all = g_new (ClipTensor, n + 1);
   memcpy (all, tensors, n * sizeof *all);
   if (text->vocabulary) {

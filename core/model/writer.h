@@ -9,6 +9,7 @@ typedef struct {
   const char *config;        /* an open_clip_config.json */
   const char *name;          /* for people, as is */
   const char *license;       /* (nullable) */
+  const char *precision;     /* (nullable): core/model/precision.h */
   GBytes *vocabulary;        /* NULL: none, or CLIP's own */
 } ClipModelText;
 
