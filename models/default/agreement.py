@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """How often two models give a picture the same first label:
 
-    python3 models/default/agreement.py FLOAT-MODEL ROUNDED-MODEL FOLDER [--program gst-clip]
+    python3 models/default/agreement.py FLOAT-MODEL ROUNDED-MODEL FOLDER [--precision P] [--program gst-clip]
 
 FOLDER has sets as gst-clip eval takes them; those with a NAME.classes.txt are compared, each under its own labels. A line each:
-the set, pictures, those of one answer, their share.
+the set, pictures, those of one answer, their share. P is the arithmetic of the second, f32 that of the first.
 """
 import argparse
 import glob
@@ -28,9 +28,10 @@ def extract(shards, folder):
     return paths
 
 
-def classify(program, model, labels, pictures):
+def classify(program, model, precision, labels, pictures):
     """→ the first label of each picture"""
-    command = [program, "classify", "--model", model, "--labels-file", labels, "--top-k", "1", *pictures]
+    command = [program, "classify", "--precision", precision, "--model", model]
+    command += ["--labels-file", labels, "--top-k", "1", *pictures]
     lines = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout.splitlines()
     return [json.loads(line)["labels"][0]["label"] for line in lines]
 
@@ -39,6 +40,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", metavar="MODEL", nargs=2)
     parser.add_argument("folder", metavar="FOLDER")
+    parser.add_argument("--precision", metavar="P", default="f32")
     parser.add_argument("--program", metavar="FILE", default="gst-clip")
     args = parser.parse_args()
     for classes in sorted(glob.glob(os.path.join(args.folder, "*.classes.txt"))):
@@ -48,7 +50,10 @@ def main():
             with open(classes, encoding="utf-8") as source, open(labels, "w", encoding="utf-8") as target:
                 json.dump(list(dict.fromkeys(source.read().splitlines())), target)  # a name may be there twice
             pictures = extract(sorted(glob.glob(os.path.join(args.folder, name + "-[0-9]*.tar*"))), folder)
-            answers = [classify(args.program, model, labels, pictures) for model in args.models]
+            answers = [
+                classify(args.program, model, precision, labels, pictures)
+                for model, precision in zip(args.models, ("f32", args.precision))
+            ]
         same = sum(a == b for a, b in zip(*answers))
         print(f"{name:20} {len(pictures):6} {same:6} {same / len(pictures):8.2%}", flush=True)
 

@@ -21,9 +21,9 @@ static const char *const settings[] = {
   "", /* without the element */
   "mode=inline max-rate=1/1",
   "mode=inline max-rate=5/1",
-  "mode=inline max-rate=5/1 precision=int8",
+  "mode=inline max-rate=5/1 precision=f32",
   "mode=inline",
-  "mode=inline precision=int8",
+  "mode=inline precision=f32",
 };
 
 typedef struct {
