@@ -82,6 +82,7 @@ test_command_line (void)
     { "convert", 2, NULL, "convert takes two arguments" },
     { "convert default", 2, NULL, "convert takes two arguments" },
     { "convert a b c", 2, NULL, "'c' is one argument too many" },
+    { "convert --auto f8 a b", 2, NULL, "--auto is 'f8', expected one of as-is, f32" },
     { "convert --precision f8 a b", 2, NULL, "--precision is 'f8', expected one of keep, f32" },
     { "bench x", 2, NULL, "'x' is one argument too many" },
     { "bench --batch 0", 2, NULL, "--batch 0: expected 1" },

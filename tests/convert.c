@@ -175,7 +175,8 @@ convert (const char *name, ClipModel *model, ClipConvertPrecision precision,
   g_autofree char *path = temporary_path ("converted.safetensors");
   g_autoptr (GError) error = NULL;
   double fraction = 0;
-  clip_model_convert (path, name, model, precision, show_nothing, &fraction, report, &error);
+  clip_model_convert (path, name, model, precision, CLIP_PRECISION_AUTO, show_nothing, &fraction,
+                      report, &error);
   g_assert_no_error (error);
   g_assert_cmpfloat_with_epsilon (fraction, 1, 1e-9);
   return load (path);
@@ -343,13 +344,13 @@ test_refused (void)
   g_assert_cmpint (symlink (path, link), ==, 0);
   for (guint i = 0; i < G_N_ELEMENTS (paths); i++) {
     g_autoptr (GError) error = NULL;
-    const gboolean ok =
-        clip_model_convert (paths[i], path, model, CLIP_CONVERT_F32, NULL, NULL, &report, &error);
+    const gboolean ok = clip_model_convert (paths[i], path, model, CLIP_CONVERT_F32,
+                                            CLIP_PRECISION_AUTO, NULL, NULL, &report, &error);
     check_error (paths[i], ok ? &ok : NULL, error, CLIP_ERROR_IO, "is the model that is read");
   }
   g_autoptr (GError) error = NULL;
-  const gboolean ok =
-      clip_model_convert (missing, path, model, CLIP_CONVERT_F32, NULL, NULL, &report, &error);
+  const gboolean ok = clip_model_convert (missing, path, model, CLIP_CONVERT_F32,
+                                          CLIP_PRECISION_AUTO, NULL, NULL, &report, &error);
   check_error (missing, ok ? &ok : NULL, error, CLIP_ERROR_IO, "cannot be written");
 }
 
@@ -446,8 +447,8 @@ test_vocabulary (void)
   g_assert_true (g_file_set_contents (merges_path, swapped, -1, NULL));
   g_autoptr (ClipModel) other = load (folder);
   g_autoptr (GError) error = NULL;
-  const gboolean ok =
-      clip_model_convert (out, folder, other, CLIP_CONVERT_KEEP, NULL, NULL, &report, &error);
+  const gboolean ok = clip_model_convert (out, folder, other, CLIP_CONVERT_KEEP,
+                                          CLIP_PRECISION_AUTO, NULL, NULL, &report, &error);
   check_error ("swapped", ok ? &ok : NULL, error, CLIP_ERROR_TOKENIZER, "is no single file");
 }
 

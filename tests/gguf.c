@@ -537,7 +537,8 @@ check_converted (const char *path, const float *features, const ClipArray *pixel
   g_autoptr (GError) error = NULL;
   g_autoptr (ClipModel) model = clip_model_load (path, &in_floats, NULL);
   ClipConvertReport report;
-  clip_model_convert (out, path, model, CLIP_CONVERT_KEEP, NULL, NULL, &report, &error);
+  clip_model_convert (out, path, model, CLIP_CONVERT_KEEP, CLIP_PRECISION_AUTO, NULL, NULL, &report,
+                      &error);
   g_assert_no_error (error);
   g_strfreev (report.kept);
   g_autofree float *again = features_of (out, pixels, tokens);

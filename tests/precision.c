@@ -76,7 +76,8 @@ test_choice (void)
   }
 }
 
-/* Nothing was asked for, so nothing is said where a tower cannot be computed so; and a converted file still says it. */
+/* Nothing was asked for, so nothing is said where a tower cannot be computed so; a converted file says it, too, or what it is
+ * told to. */
 static void
 test_default (void)
 {
@@ -84,18 +85,29 @@ test_default (void)
   g_autoptr (GError) error = NULL;
   g_autoptr (ClipModel) model = clip_model_load (NULL, NULL, &error);
   g_assert_no_error (error);
-  const char *wanted = pays (CLIP_PRECISION_INT8) ? "int8" : "f32";
+  const char *wanted = pays (CLIP_PRECISION_INT8) ? "int8" : "f32",
+             *wanted_text =
+                 pays (CLIP_PRECISION_BF16) && !pays (CLIP_PRECISION_INT8) ? "bf16" : wanted;
   const ClipModelInfo *info = clip_model_get_info (model);
   g_assert_cmpstr (info->image.precision, ==, wanted);
   g_assert_null (info->warnings[0]);
 
-  ClipConvertReport report;
-  clip_model_convert (path, NULL, model, CLIP_CONVERT_KEEP, NULL, NULL, &report, &error);
-  g_assert_no_error (error);
-  g_strfreev (report.kept);
-  g_autoptr (ClipModel) converted = clip_model_load (path, NULL, &error);
-  g_assert_no_error (error);
-  g_assert_cmpstr (clip_model_get_info (converted)->image.precision, ==, wanted);
+  static const struct {
+    ClipPrecision borne;
+    gboolean like_before;
+  } rows[] = { { CLIP_PRECISION_AUTO, TRUE }, { CLIP_PRECISION_F32, FALSE } };
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++) {
+    ClipConvertReport report;
+    clip_model_convert (path, NULL, model, CLIP_CONVERT_KEEP, rows[i].borne, NULL, NULL, &report,
+                        &error);
+    g_assert_no_error (error);
+    g_strfreev (report.kept);
+    g_autoptr (ClipModel) converted = clip_model_load (path, NULL, &error);
+    g_assert_no_error (error);
+    info = clip_model_get_info (converted);
+    g_assert_cmpstr (info->image.precision, ==, rows[i].like_before ? wanted : "f32");
+    g_assert_cmpstr (info->text.precision, ==, rows[i].like_before ? wanted_text : "f32");
+  }
 }
 
 int

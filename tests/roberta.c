@@ -162,7 +162,8 @@ check_converted (ClipModel *model, const char *directory, const ClipArray *token
   g_autofree float *before = g_new (float, batch *E), *after = g_new (float, batch *E);
   g_autoptr (GError) error = NULL;
   ClipConvertReport report;
-  clip_model_convert (path, directory, model, CLIP_CONVERT_KEEP, NULL, NULL, &report, &error);
+  clip_model_convert (path, directory, model, CLIP_CONVERT_KEEP, CLIP_PRECISION_AUTO, NULL, NULL,
+                      &report, &error);
   g_assert_no_error (error);
   g_strfreev (report.kept);
   g_autoptr (ClipModel) converted = load (path);

@@ -143,7 +143,8 @@ test_convert (gconstpointer name)
   g_autoptr (ClipModel) model = load (directory, name);
   g_autoptr (GError) error = NULL;
   ClipConvertReport report;
-  clip_model_convert (path, directory, model, CLIP_CONVERT_KEEP, NULL, NULL, &report, &error);
+  clip_model_convert (path, directory, model, CLIP_CONVERT_KEEP, CLIP_PRECISION_AUTO, NULL, NULL,
+                      &report, &error);
   g_assert_no_error (error);
   g_strfreev (report.kept);
   g_autoptr (ClipModel) converted = clip_model_load (path, &in_floats, &error);

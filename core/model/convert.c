@@ -469,7 +469,7 @@ fill_report (ClipConvertReport *report, const Plan *plan)
 
 gboolean
 clip_model_convert (const char *path, const char *name, ClipModel *model,
-                    ClipConvertPrecision precision,
+                    ClipConvertPrecision precision, ClipPrecision borne,
                     void (*progress) (double fraction, gpointer data), gpointer data,
                     ClipConvertReport *report, GError **error)
 {
@@ -497,10 +497,13 @@ clip_model_convert (const char *path, const char *name, ClipModel *model,
 
   g_autofree char *json = clip_config_to_json (config),
                   *valid = g_utf8_make_valid (stored.name, -1);
-  const ClipModelText text = { json, valid,
-                               clip_checkpoint_get_metadata (checkpoint, "clip.license"),
-                               clip_checkpoint_get_metadata (checkpoint, CLIP_PRECISION_METADATA),
-                               vocabulary };
+  const ClipModelText text = {
+    json, valid, clip_checkpoint_get_metadata (checkpoint, "clip.license"),
+    borne == CLIP_PRECISION_AUTO
+        ? clip_checkpoint_get_metadata (checkpoint, CLIP_PRECISION_METADATA)
+        : clip_precision_name (borne),
+    vocabulary
+  };
   if (!clip_model_write (path, (const ClipTensor *) (void *) tensors->data, tensors->len, &text,
                          make_bytes, &plan, error))
     return FALSE;

@@ -29,13 +29,14 @@ typedef struct {
  * clip_model_convert:
  * @path: is replaced when all is written; CLIP_ERROR_IO where it is the file that @model was read from
  * @name: by which @model was loaded
+ * @borne: the least exact arithmetic that `auto` may stand for (core/model/precision.h); AUTO: what @model's file says
  * @progress: (nullable): is told the fraction that is done
  * @report: (out)
  *
  * A model without vocabulary makes a file without one.
  */
 CLIP_API gboolean clip_model_convert (const char *path, const char *name, ClipModel *model, ClipConvertPrecision precision,
-                                      void (*progress) (double fraction, gpointer data), gpointer data,
+                                      ClipPrecision borne, void (*progress) (double fraction, gpointer data), gpointer data,
                                       ClipConvertReport *report, GError **error);
 
 G_END_DECLS

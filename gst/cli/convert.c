@@ -8,16 +8,22 @@
 #include <glib/gstdio.h>
 #include <sys/stat.h>
 
-static char *config, *image_size, *precision_name;
+static char *config, *image_size, *precision_name, *borne_name;
 static gboolean force;
 
 static const char *const precisions[] = {
   "keep", "f32", "f16", "bf16", "int8", NULL
 }; /* ClipConvertPrecision */
+static const char *const arithmetics[] = { "as-is", "f32", "bf16", "int8",
+                                           NULL }; /* ClipPrecision */
 
 static const GOptionEntry options[] = {
   { "precision", 0, 0, G_OPTION_ARG_FILENAME, &precision_name,
     "Type of the weights: keep (default), f32, f16, bf16, int8", "P" },
+  { "auto", 0, 0, G_OPTION_ARG_FILENAME, &borne_name,
+    "What precision auto may stand for where the file is used: as-is (default: what MODEL says), "
+    "f32, bf16, int8",
+    "P" },
   { "force", 'f', 0, G_OPTION_ARG_NONE, &force, "Replace OUT where it is there", NULL },
   { "model-config", 0, 0, G_OPTION_ARG_FILENAME, &config,
     "An open_clip_config.json whose entries override the checkpoint's own", "FILE" },
@@ -75,7 +81,7 @@ print_result (const char *out, const ClipModel *converted, const ClipConvertRepo
 }
 
 static int
-convert (const char *in, const char *out, ClipConvertPrecision precision)
+convert (const char *in, const char *out, ClipConvertPrecision precision, ClipPrecision borne)
 {
   const ClipModelOptions overrides = { .config = config, .image_size = image_size };
   ClipConvertReport report;
@@ -90,7 +96,8 @@ convert (const char *in, const char *out, ClipConvertPrecision precision)
   const ClipModelInfo *info = clip_model_get_info (model);
   for (guint i = 0; info->warnings[i]; i++)
     terminal_warn ("%s: %s", info->source, info->warnings[i]);
-  if (!clip_model_convert (out, in, model, precision, show_progress, NULL, &report, &error)) {
+  if (!clip_model_convert (out, in, model, precision, borne, show_progress, NULL, &report,
+                           &error)) {
     terminal_report ("%s", error->message);
     return CLI_FAILED;
   }
@@ -120,8 +127,11 @@ run (char **arguments, guint n)
     return usage_error ("'%s' is one argument too many: convert takes a model and a file",
                         arguments[2]);
   const int precision = precision_name ? options_choice ("--precision", precision_name, precisions)
-                                       : CLIP_CONVERT_KEEP;
-  return precision < 0 ? CLI_USAGE : convert (arguments[0], arguments[1], precision);
+                                       : CLIP_CONVERT_KEEP,
+            borne = borne_name ? options_choice ("--auto", borne_name, arithmetics)
+                               : CLIP_PRECISION_AUTO;
+  return precision < 0 || borne < 0 ? CLI_USAGE
+                                    : convert (arguments[0], arguments[1], precision, borne);
 }
 
 const CliCommand command_convert = {
