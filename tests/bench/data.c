@@ -7,20 +7,12 @@
 #include "core/train/augment.h"
 #include "core/train/random.h"
 #include "core/train/shards.h"
+#include "tests/bench/timing.h"
 #include "tests/shard-writer.h"
 
 #include <stdio.h>
-#include <time.h>
 
 #define N 64
-
-static double
-processor_seconds (void)
-{
-  struct timespec time;
-  clock_gettime (CLOCK_THREAD_CPUTIME_ID, &time);
-  return time.tv_sec + time.tv_nsec * 1e-9;
-}
 
 static void
 measure (const char *name, GBytes *const *coded, int n, int size)
@@ -37,23 +29,23 @@ measure (const char *name, GBytes *const *coded, int n, int size)
     .blur = { 0.2, 0.5, 2 },
   };
   g_autofree float *pixels = g_new (float, 3 * size * size);
-  double seconds[2] = { 0 };
+  double spent[2] = { 0 };
   gint64 done = 0;
-  const double start = processor_seconds ();
-  while (processor_seconds () - start < 1) {
+  const double start = seconds (CLOCK_THREAD_CPUTIME_ID);
+  while (seconds (CLOCK_THREAD_CPUTIME_ID) - start < 1) {
     gsize bytes;
     const guint8 *data = g_bytes_get_data (coded[done % n], &bytes);
     g_auto (ClipPicture) picture = { 0 };
-    const double begin = processor_seconds ();
+    const double begin = seconds (CLOCK_THREAD_CPUTIME_ID);
     if (!clip_picture_decode (&picture, data, bytes, "bench", NULL))
       continue;
-    const double middle = processor_seconds ();
+    const double middle = seconds (CLOCK_THREAD_CPUTIME_ID);
     clip_augment_run (pixels, &picture, &augment, clip_random_key (1, 2, done++));
-    seconds[0] += middle - begin;
-    seconds[1] += processor_seconds () - middle;
+    spent[0] += middle - begin;
+    spent[1] += seconds (CLOCK_THREAD_CPUTIME_ID) - middle;
   }
   printf ("%-24s to %3d²: decoding %7.0f/s, augmenting %7.0f/s, both %7.0f/s\n", name, size,
-          done / seconds[0], done / seconds[1], done / (seconds[0] + seconds[1]));
+          done / spent[0], done / spent[1], done / (spent[0] + spent[1]));
 }
 
 int

@@ -6,10 +6,10 @@
  *   meson test -C build --benchmark encode --verbose        or   bench-encode [PATTERN [BATCH THREADS]]
  */
 #include "core/model/session.h"
+#include "tests/bench/timing.h"
 #include "tests/random-model.h"
 
 #include <stdio.h>
-#include <time.h>
 
 typedef struct {
   const char *name;
@@ -143,21 +143,6 @@ make_tower (const Case *c, ClipDtype dtype, ClipPrecision precision, ClipWeights
   return tower;
 }
 
-static double
-seconds (clockid_t clock)
-{
-  struct timespec t;
-  clock_gettime (clock, &t);
-  return t.tv_sec + 1e-9 * t.tv_nsec;
-}
-
-static int
-compare (const void *a, const void *b)
-{
-  const double x = *(const double *) a, y = *(const double *) b;
-  return (x > y) - (x < y);
-}
-
 static void
 measure (const Case *c, const char *name, const ClipTower *tower, int batch, int threads)
 {
@@ -176,13 +161,12 @@ measure (const Case *c, const char *name, const ClipTower *tower, int batch, int
     cpu[n] = seconds (CLOCK_PROCESS_CPUTIME_ID) - start_cpu;
     total += wall[n];
   }
-  qsort (wall, n, sizeof *wall, compare);
-  qsort (cpu, n, sizeof *cpu, compare);
+  const double usual = median (wall, n), spent = median (cpu, n), best = wall[0];
   printf (
       "%-14s batch %d  threads %d  %8.3f ms/image  median %8.3f ms  %8.3f ms of processor time  "
       "%6.1f GFLOP/s\n",
-      name, batch, threads, wall[0] * 1e3 / batch, wall[n / 2] * 1e3 / batch,
-      cpu[n / 2] * 1e3 / batch, flops_of (c) * batch / wall[0] * 1e-9);
+      name, batch, threads, best * 1e3 / batch, usual * 1e3 / batch, spent * 1e3 / batch,
+      flops_of (c) * batch / best * 1e-9);
   fflush (stdout);
   clip_threads_free (session.threads);
   clip_arena_clear (&session.arena);

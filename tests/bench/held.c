@@ -5,11 +5,12 @@
  *
  *   GST_PLUGIN_PATH=build/gst build/tests/bench-held
  */
+#include "tests/bench/timing.h"
+
 #include <gst/check/gstharness.h>
 #include <gst/video/video.h>
 
 #include <stdio.h>
-#include <time.h>
 
 #define FRAMES 5000
 #define ROUNDS 9
@@ -21,19 +22,11 @@ static const char *const elements[] = {
   "clipclassify labels=a;b mode=inline change-threshold=0.02 messages=false",
 };
 
-static double
-microseconds (void)
-{
-  struct timespec t;
-  clock_gettime (CLOCK_THREAD_CPUTIME_ID, &t);
-  return t.tv_sec * 1e6 + t.tv_nsec / 1e3;
-}
-
-/* Per frame. @carrying: (inout): counts those with a result. */
+/* Microseconds per frame. @carrying: (inout): counts those with a result. */
 static double
 run (GstHarness *harness, GstBuffer *frame, GstClockTime *pts, guint *carrying)
 {
-  const double start = microseconds ();
+  const double start = seconds (CLOCK_THREAD_CPUTIME_ID);
   for (int i = 0; i < FRAMES; i++) {
     GstBuffer *buffer = gst_buffer_copy (frame);
     GST_BUFFER_PTS (buffer) = *pts;
@@ -43,14 +36,7 @@ run (GstHarness *harness, GstBuffer *frame, GstClockTime *pts, guint *carrying)
     *carrying += gst_buffer_get_custom_meta (buffer, "GstClipMeta") != NULL;
     gst_buffer_unref (buffer);
   }
-  return (microseconds () - start) / FRAMES;
-}
-
-static int
-compare (const void *a, const void *b)
-{
-  const double x = *(const double *) a, y = *(const double *) b;
-  return (x > y) - (x < y);
+  return (seconds (CLOCK_THREAD_CPUTIME_ID) - start) * 1e6 / FRAMES;
 }
 
 int
@@ -73,10 +59,9 @@ main (int argc, char **argv)
     for (guint i = 0; i < G_N_ELEMENTS (elements); i++)
       times[i][round] = run (harnesses[i], frame, &pts[i], &carrying[i]);
   for (guint i = 0; i < G_N_ELEMENTS (elements); i++) {
-    qsort (times[i], ROUNDS, sizeof times[i][0], compare);
+    const double usual = median (times[i], ROUNDS);
     printf ("%-72s %6.2f us a frame, %6.2f above identity; %u of %u frames carry a result\n",
-            elements[i], times[i][ROUNDS / 2], times[i][ROUNDS / 2] - times[0][ROUNDS / 2],
-            carrying[i], (ROUNDS + 1) * FRAMES);
+            elements[i], usual, usual - times[0][ROUNDS / 2], carrying[i], (ROUNDS + 1) * FRAMES);
     gst_harness_teardown (harnesses[i]);
   }
   gst_buffer_unref (frame);

@@ -8,11 +8,11 @@
  *   GST_PLUGIN_PATH=build/gst build/tests/bench-live [SECONDS [MODEL [PROPERTY=VALUE…]]]
  */
 #include "gst/clipmeta.h"
+#include "tests/bench/timing.h"
 #include "tests/random-model.h"
 
 #include <gst/gst.h>
 #include <stdio.h>
-#include <time.h>
 
 #define FRAME_RATE 60
 #define SOURCE                                                                                     \
@@ -124,14 +124,6 @@ print_times (const char *what, GArray *times)
 }
 
 static double
-processor_seconds (void)
-{
-  struct timespec time;
-  clock_gettime (CLOCK_PROCESS_CPUTIME_ID, &time);
-  return time.tv_sec + time.tv_nsec * 1e-9;
-}
-
-static double
 load_average (void)
 {
   double load = 0;
@@ -139,7 +131,7 @@ load_average (void)
 }
 
 static void
-measure (const char *name, const char *model, char **properties, double seconds)
+measure (const char *name, const char *model, char **properties, double duration)
 {
   Run run = run_new (model, properties);
   guint64 rendered = 0, dropped = 0;
@@ -147,17 +139,17 @@ measure (const char *name, const char *model, char **properties, double seconds)
   g_autoptr (GstBus) bus = gst_element_get_bus (run.pipeline);
   gst_element_set_state (run.pipeline, GST_STATE_PLAYING);
   gst_element_get_state (run.pipeline, NULL, NULL, GST_CLOCK_TIME_NONE);
-  const double before = processor_seconds ();
+  const double before = seconds (CLOCK_PROCESS_CPUTIME_ID);
   g_autoptr (GstMessage) error =
-      gst_bus_timed_pop_filtered (bus, seconds * GST_SECOND, GST_MESSAGE_ERROR);
+      gst_bus_timed_pop_filtered (bus, duration * GST_SECOND, GST_MESSAGE_ERROR);
   g_assert_null (error);
-  const double processors = (processor_seconds () - before) / seconds;
+  const double processors = (seconds (CLOCK_PROCESS_CPUTIME_ID) - before) / duration;
   g_object_get (run.sink, "stats", &counts, NULL);
   gst_structure_get (counts, "rendered", G_TYPE_UINT64, &rendered, "dropped", G_TYPE_UINT64,
                      &dropped, NULL);
   printf ("%s: %.1f frames a second at the sink, %" G_GUINT64_FORMAT " late, %.2f processors, load "
           "%.1f\n",
-          name, rendered / seconds, dropped, processors, load_average ());
+          name, rendered / duration, dropped, processors, load_average ());
   gst_element_set_state (run.pipeline, GST_STATE_NULL);
   print_times ("in the element", run.stays);
   print_times ("age of the result", run.ages);
@@ -174,9 +166,9 @@ main (int argc, char **argv)
 {
   static char *none[] = { NULL };
   gst_init (&argc, &argv);
-  const double seconds = argc > 1 ? g_ascii_strtod (argv[1], NULL) : 60;
+  const double duration = argc > 1 ? g_ascii_strtod (argv[1], NULL) : 60;
   g_autofree char *model = argc > 2 ? g_strdup (argv[2]) : write_model ();
-  measure ("without", NULL, none, MIN (seconds, 10));
-  measure ("with", model, argc > 3 ? argv + 3 : none, seconds);
+  measure ("without", NULL, none, MIN (duration, 10));
+  measure ("with", model, argc > 3 ? argv + 3 : none, duration);
   return 0;
 }

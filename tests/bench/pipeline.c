@@ -8,12 +8,12 @@
  *
  * Without VIDEO, ten seconds of moving colour bars, 1920×1080 at 30 frames a second, are encoded first.
  */
+#include "tests/bench/timing.h"
 #include "tests/testing.h"
 
 #include <gst/gst.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #define MOST_ROUNDS 99
 
@@ -73,14 +73,6 @@ write_video (void)
   return path;
 }
 
-static double
-seconds (clockid_t clock)
-{
-  struct timespec time;
-  clock_gettime (clock, &time);
-  return time.tv_sec + time.tv_nsec * 1e-9;
-}
-
 static GstPadProbeReturn
 count (GstPad *pad, GstPadProbeInfo *info, gpointer frames)
 {
@@ -111,20 +103,6 @@ run (const char *video, const char *properties)
   gst_element_set_state (pipeline, GST_STATE_NULL);
   gst_object_unref (pipeline);
   return (Speed){ frames / elapsed, spent * 1e3 / frames };
-}
-
-static int
-compare (const void *a, const void *b)
-{
-  const double x = *(const double *) a, y = *(const double *) b;
-  return (x > y) - (x < y);
-}
-
-static double
-median (double *values, int n)
-{
-  qsort (values, n, sizeof *values, compare);
-  return values[n / 2];
 }
 
 int

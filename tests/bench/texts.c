@@ -7,20 +7,12 @@
  */
 #include "core/eval/classes.h"
 #include "core/model/tower.h"
+#include "tests/bench/timing.h"
 #include "tests/random-model.h"
 
 #include <stdio.h>
-#include <time.h>
 
 enum { WIDTH = 512, LAYERS = 12, VOCABULARY = 49408, CONTEXT = 77, E = 512 };
-
-static double
-seconds (clockid_t clock)
-{
-  struct timespec t;
-  clock_gettime (clock, &t);
-  return t.tv_sec + 1e-9 * t.tv_nsec;
-}
 
 /* The smallest image tower that makes the file a model. */
 static ClipModel *

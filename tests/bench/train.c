@@ -8,11 +8,11 @@
  */
 #include "core/train/product.h"
 #include "core/train/trainable.h"
+#include "tests/bench/timing.h"
 #include "tests/random-model.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #define EMBED_DIM 256
 #define VOCABULARY 8000
@@ -146,15 +146,6 @@ step (Bench *b, int batch)
   clip_tape_release (b->tape, mark);
 }
 
-/* Of all threads, in microseconds. */
-static double
-processor_time (void)
-{
-  struct timespec t;
-  clock_gettime (CLOCK_PROCESS_CPUTIME_ID, &t);
-  return t.tv_sec * 1e6 + t.tv_nsec / 1e3;
-}
-
 /* The three products of a layer: processor time. */
 static double
 products (ClipTape *tape, int rows, int out, int in)
@@ -163,11 +154,11 @@ products (ClipTape *tape, int rows, int out, int in)
   float *x = clip_tape_zeros (tape, (gsize) rows * in),
         *y = clip_tape_zeros (tape, (gsize) rows * out),
         *w = clip_tape_zeros (tape, (gsize) out * in);
-  const double start = processor_time ();
+  const double start = seconds (CLOCK_PROCESS_CPUTIME_ID);
   clip_product_nt (tape, y, out, x, in, w, in, NULL, rows, out, in, FALSE);
   clip_product_nn (tape, x, in, y, out, w, in, rows, in, out, FALSE);
   clip_product_tn (tape, w, in, y, out, x, in, out, in, rows, TRUE);
-  const double time = processor_time () - start;
+  const double time = seconds (CLOCK_PROCESS_CPUTIME_ID) - start;
   clip_tape_release (tape, mark);
   return time;
 }
@@ -190,20 +181,6 @@ all_products (const Case *c, ClipTape *tape)
   return time;
 }
 
-static int
-compare (const void *a, const void *b)
-{
-  const double x = *(const double *) a, y = *(const double *) b;
-  return (x > y) - (x < y);
-}
-
-static double
-median (double *x)
-{
-  qsort (x, STEPS, sizeof *x, compare);
-  return x[STEPS / 2];
-}
-
 int
 main (int argc, char **argv)
 {
@@ -217,16 +194,16 @@ main (int argc, char **argv)
     double clock[STEPS], processor[STEPS], gemm[STEPS];
     step (&b, c->batch);
     for (int s = 0; s < STEPS; s++) {
-      const double start = g_get_monotonic_time (), used = processor_time ();
+      const double start = seconds (CLOCK_MONOTONIC), used = seconds (CLOCK_PROCESS_CPUTIME_ID);
       step (&b, c->batch);
-      clock[s] = g_get_monotonic_time () - start;
-      processor[s] = processor_time () - used;
+      clock[s] = seconds (CLOCK_MONOTONIC) - start;
+      processor[s] = seconds (CLOCK_PROCESS_CPUTIME_ID) - used;
       gemm[s] = all_products (c, b.tape);
     }
-    const double time = median (clock), used = median (processor);
+    const double time = median (clock, STEPS), used = median (processor, STEPS);
     printf (
         "%-14s %8.1f samples/s %8.1f per processor second   products %3.0f %%   tape %6.1f MiB\n",
-        c->name, 1e6 * c->batch / time, 1e6 * c->batch / used, 100 * median (gemm) / used,
+        c->name, c->batch / time, c->batch / used, 100 * median (gemm, STEPS) / used,
         b.tape->peak / 1048576.);
     fflush (stdout);
     clear (&b);
