@@ -28,7 +28,9 @@ typedef struct {
   int block; /* rows of a block */
   int n_blocks, n_panels;
   ClipLinearOp op;
-  ClipReducedRows reduced; /* x, where layers are reduced */
+  gboolean each; /* layers have x of their own */
+  ClipReducedRows
+      reduced; /* x, where layers are reduced: one behind the other where there are several */
 } Product;
 
 static int
@@ -263,6 +265,7 @@ multiply_reduced (const Product *p, const ClipLinear *layer, int panel, float *y
 {
   const ClipKernels *kernels = p->session->kernels;
   const ClipReduced *reduced = &layer->reduced;
+  const gsize x_row = (p->each ? (gsize) (layer - p->layers) * p->rows : 0) + top;
   const int first = panel * PANEL, n = MIN (PANEL, layer->weight.rows - first);
   const gsize stride = (gsize) reduced->n * CLIP_GROUP;
   const gboolean i8 = reduced->precision == CLIP_PRECISION_INT8;
@@ -271,12 +274,12 @@ multiply_reduced (const Product *p, const ClipLinear *layer, int panel, float *y
   const ClipGemmNarrow gemm = {
     .y = y,
     .y_stride = p->y_stride,
-    .x = p->reduced.data + top * p->reduced.stride,
+    .x = p->reduced.data + x_row * p->reduced.stride,
     .x_stride = p->reduced.stride,
     .w = w,
     .w_stride = stride,
     .next = first + 2 * PANEL <= layer->weight.rows ? w + PANEL / CLIP_GROUP * stride : NULL,
-    .quant = i8 ? p->reduced.quant + top : NULL,
+    .quant = i8 ? p->reduced.quant + x_row : NULL,
     .scales = i8 ? reduced->scales + first : NULL,
     .sums = i8 ? reduced->sums + first : NULL,
     .bias = layer->bias ? layer->bias + first : NULL,
@@ -309,13 +312,14 @@ multiply (void *data, int task, int worker)
     return;
   }
   const int in = layer->weight.cols, step = kernels->gemm ? INPUTS : in;
+  const float *x = p->x + (p->each ? (layer - p->layers) * in : 0) + top * p->x_stride;
   ClipLinearPart part = { .first = panel * PANEL };
   part.n = MIN (PANEL, layer->weight.rows - part.first);
   for (; part.from < in; part.from += step) {
     part.k = MIN (step, in - part.from);
     (kernels->gemm ? part_by_gemm : part_by_blas) (
         kernels, clip_session_scratch (p->session, worker), y + top * p->y_stride + part.first,
-        p->y_stride, p->x + top * p->x_stride + part.from, p->x_stride, layer, part, rows, p->op);
+        p->y_stride, x + part.from, p->x_stride, layer, part, rows, p->op);
   }
 }
 
@@ -359,6 +363,17 @@ clip_linear (ClipSession *session, float *y, gsize y_stride, const float *x, gsi
   if (layers->reduced.data)
     p.reduced =
         clip_reduce_rows (session, &layers->reduced, x, x_stride, rows, layers->weight.cols);
+  run (&p);
+}
+
+void
+clip_linear_each (ClipSession *session, float *y, gsize y_stride, const float *x, gsize x_stride,
+                  const ClipLinear *layers, int n, int rows, ClipLinearOp op)
+{
+  Product p = { session, y, y_stride, x, x_stride, layers, n, rows, .op = op, .each = TRUE };
+  if (layers->reduced.data)
+    p.reduced = clip_reduce_rows_each (session, &layers->reduced, x, x_stride, n, rows,
+                                       layers->weight.cols);
   run (&p);
 }
 

@@ -51,7 +51,10 @@ gsize clip_linear_scratch (int in);
  */
 void clip_linear (ClipSession *session, float *y, gsize y_stride, const float *x, gsize x_stride,
                   const ClipLinear *layers, int n, int rows, ClipLinearOp op);
-/* The same with an x that is reduced as @layer is. */
+/* The same of layers that read different x, which lie side by side in a row, too. */
+void clip_linear_each (ClipSession *session, float *y, gsize y_stride, const float *x,
+                       gsize x_stride, const ClipLinear *layers, int n, int rows, ClipLinearOp op);
+/* clip_linear () with an x that is reduced as @layer is. */
 void clip_linear_reduced (ClipSession *session, float *y, gsize y_stride, ClipReducedRows x,
                           const ClipLinear *layer, int rows, ClipLinearOp op);
 

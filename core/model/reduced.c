@@ -101,7 +101,7 @@ typedef struct {
   ClipQuant *quant;
   const float *x;
   gsize x_stride;
-  int rows, in;
+  int n, rows, in; /* n: x side by side */
   int task_rows;
 } Conversion;
 
@@ -109,11 +109,11 @@ static void
 convert_some (void *data, int task, int worker)
 {
   const Conversion *c = data;
-  const int first = task * c->task_rows, end = MIN (first + c->task_rows, c->rows);
+  const int first = task * c->task_rows, end = MIN (first + c->task_rows, c->n * c->rows);
   const int numbers = c->precision == CLIP_PRECISION_INT8 ? 4 : 2;
   for (int r = first; r < end; r++) {
     guint32 *y = c->y + r * c->y_stride;
-    const float *x = c->x + r * c->x_stride;
+    const float *x = c->x + r % c->rows * c->x_stride + (gsize) (r / c->rows) * c->in;
     y[(c->in - 1) / numbers] = 0; /* what fills up the last word */
     if (c->precision == CLIP_PRECISION_INT8)
       c->kernels->quantize ((guint8 *) y, &c->quant[r], x, c->in);
@@ -123,23 +123,32 @@ convert_some (void *data, int task, int worker)
 }
 
 ClipReducedRows
-clip_reduce_rows (ClipSession *session, const ClipReduced *reduced, const float *x, gsize x_stride,
-                  int rows, int in)
+clip_reduce_rows_each (ClipSession *session, const ClipReduced *reduced, const float *x,
+                       gsize x_stride, int n, int rows, int in)
 {
   /* A cache line between rows: they would share few sets of the cache where the inputs are a large power of two. */
   const int line = CLIP_ALIGNMENT / sizeof (guint32), stride = round_up (reduced->n, line) + line;
-  const gsize size = (gsize) rows * stride * sizeof (guint32);
-  clip_arena_reserve (&session->reduced, size + CLIP_ALIGNMENT + rows * sizeof (ClipQuant));
+  const gsize all = (gsize) n * rows, size = all * stride * sizeof (guint32);
+  clip_arena_reserve (&session->reduced, size + CLIP_ALIGNMENT + all * sizeof (ClipQuant));
   Conversion c = { .kernels = session->kernels,
                    .precision = reduced->precision,
                    .y = clip_arena_take (&session->reduced, size),
                    .y_stride = stride,
-                   .quant = clip_arena_take (&session->reduced, rows * sizeof (ClipQuant)),
+                   .quant = clip_arena_take (&session->reduced, all * sizeof (ClipQuant)),
                    .x = x,
                    .x_stride = x_stride,
+                   .n = n,
                    .rows = rows,
                    .in = in,
                    .task_rows = MAX (TASK_SIZE / in, 1) };
-  clip_threads_run (session->threads, convert_some, &c, (rows + c.task_rows - 1) / c.task_rows);
+  clip_threads_run (session->threads, convert_some, &c,
+                    (int) ((all + c.task_rows - 1) / c.task_rows));
   return (ClipReducedRows){ c.y, stride, c.quant };
+}
+
+ClipReducedRows
+clip_reduce_rows (ClipSession *session, const ClipReduced *reduced, const float *x, gsize x_stride,
+                  int rows, int in)
+{
+  return clip_reduce_rows_each (session, reduced, x, x_stride, 1, rows, in);
 }

@@ -33,3 +33,6 @@ typedef struct {
 /* Of x[rows, in], for a layer that is @reduced. */
 ClipReducedRows clip_reduce_rows (ClipSession *session, const ClipReduced *reduced, const float *x,
                                   gsize x_stride, int rows, int in);
+/* Of @n such x side by side, [rows, n · in], for as many layers that are @reduced alike: [n, rows] rows. */
+ClipReducedRows clip_reduce_rows_each (ClipSession *session, const ClipReduced *reduced,
+                                       const float *x, gsize x_stride, int n, int rows, int in);

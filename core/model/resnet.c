@@ -11,13 +11,13 @@
  *     x = relu (shortcut (x) + conv3 (halve (inner)))      1×1                          [n/s, n/s, 4·P]
  *     where shortcut (x) = x, or downsample (halve (x))    1×1
  *   tokens = concat (mean over positions of x, x) + position                            [T, F], T = (R/32)² + 1, F = 32·C
- *   feature = c_proj (MHA (q_proj (tokens[0]), k_proj (tokens), v_proj (tokens)))       [E]
+ *   feature = c_proj (MHA (q_proj (tokens[0]), k_proj (tokens), v_proj (tokens)))       [E]     pooling.h
  *
  * The numbers of blocks and all widths come from the tensors; 4·P and F = 32·C are what published towers have. In bf16 and
  * int8 all layers but conv1 of the pixels are reduced (reduced.h, conv-narrow.h).
  */
-#include "core/model/attention.h"
 #include "core/model/conv-narrow.h"
+#include "core/model/pooling.h"
 #include "core/model/positions.h"
 
 #include <string.h>
@@ -42,37 +42,32 @@ typedef struct {
   ClipLinear conv2, conv3; /* [C/2, 3·3·C/2], [C, 3·3·C/2] */
   int n_blocks;
   Block *blocks;
-  int tokens, features, heads;      /* T, F, H */
+  ClipPooling pooling;
   const float *position;            /* [T, F] */
-  ClipLinear q_proj;                /* [F, F] */
-  ClipLinear kv_proj[2];            /* [F, F] each */
   ClipLinear c_proj;                /* [E, F] */
   gsize outer_floats, inner_floats; /* the most any picture outside of blocks and inside has */
   gsize scratch_floats;
 } ResNet;
 
 typedef struct {
-  float *x, *y;        /* [B, n, n, 4·P]: a block's input and output, in turns */
-  float *a, *b;        /* [B, n, n, P]: within a block */
-  float *tokens;       /* [B, T, F] */
-  float *kv;           /* [B, T, 2·F] */
-  float *q, *attended; /* [B, F] */
-  int *start;          /* [B + 1] */
+  float *x, *y;    /* [B, n, n, 4·P]: a block's input and output, in turns */
+  float *a, *b;    /* [B, n, n, P]: within a block */
+  float *tokens;   /* [B, T, F] */
+  float *attended; /* [B, F] */
+  ClipPoolingWorkspace pooling;
 } Workspace;
 
 static void
 layout (ClipArena *arena, Workspace *w, const ResNet *net, int batch)
 {
-  const gsize rows = (gsize) batch * net->tokens, features = net->features;
+  const gsize features = net->pooling.features;
   w->x = clip_arena_floats (arena, batch * net->outer_floats);
   w->y = clip_arena_floats (arena, batch * net->outer_floats);
   w->a = clip_arena_floats (arena, batch * net->inner_floats);
   w->b = clip_arena_floats (arena, batch * net->inner_floats);
-  w->tokens = clip_arena_floats (arena, rows * features);
-  w->kv = clip_arena_floats (arena, rows * 2 * features);
-  w->q = clip_arena_floats (arena, batch * features);
+  w->tokens = clip_arena_floats (arena, batch * net->pooling.tokens * features);
   w->attended = clip_arena_floats (arena, batch * features);
-  w->start = clip_arena_take (arena, (batch + 1) * sizeof (int));
+  clip_pooling_layout (arena, &w->pooling, &net->pooling, batch);
 }
 
 /* ----------------------------------------------------------------------------------------------------------- blocks */
@@ -117,7 +112,7 @@ run_block (ClipSession *session, const Block *block, Workspace *w, int batch)
 static void
 pool (ClipSession *session, const ResNet *net, Workspace *w, float *out, int batch)
 {
-  const int tokens = net->tokens, positions = tokens - 1, features = net->features;
+  const int tokens = net->pooling.tokens, positions = tokens - 1, features = net->pooling.features;
   const gsize image = (gsize) tokens * features;
   for (int b = 0; b < batch; b++) {
     float *y = w->tokens + b * image;
@@ -125,29 +120,9 @@ pool (ClipSession *session, const ResNet *net, Workspace *w, float *out, int bat
     clip_mean_rows (session->kernels, y, x, positions, features);
     memcpy (y + features, x, (gsize) positions * features * sizeof *y);
     session->kernels->add (y, net->position, image);
-    w->start[b] = b * tokens;
   }
-  w->start[batch] = batch * tokens;
 
-  clip_linear (session, w->q, features, w->tokens, image, &net->q_proj, 1, batch,
-               CLIP_LINEAR_STORE);
-  clip_linear (session, w->kv, 2 * features, w->tokens, features, net->kv_proj, 2, batch * tokens,
-               CLIP_LINEAR_STORE);
-  const ClipSequences sequences = { batch, w->start };
-  const ClipAttention attention = {
-    .y = w->attended,
-    .y_stride = features,
-    .q = w->q,
-    .q_stride = features,
-    .k = w->kv,
-    .v = w->kv + features,
-    .kv_stride = 2 * features,
-    .keys = &sequences,
-    .one_query = TRUE,
-    .heads = net->heads,
-    .head_size = features / net->heads,
-  };
-  clip_attention (session, &attention);
+  clip_pooling_run (session, &w->pooling, w->attended, w->tokens, &net->pooling, batch);
   clip_linear (session, out, net->embed_dim, w->attended, features, &net->c_proj, 1, batch,
                CLIP_LINEAR_STORE);
 }
@@ -174,6 +149,7 @@ static void
 net_free (ClipTower *tower)
 {
   ResNet *net = (ResNet *) tower;
+  clip_pooling_clear (&net->pooling);
   g_free (net->blocks);
   g_free (net);
 }
@@ -280,19 +256,12 @@ bind_trunk (ResNet *net, ClipWeights *weights, const ClipImageConfig *image)
 static void
 bind_pool (ResNet *net, ClipWeights *weights, const ClipImageConfig *image)
 {
-  const int features = net->features;
+  const int features = net->pooling.features;
   net->position = clip_positions_bind (weights, image, 1, features, POOL "positional_embedding");
-  net->q_proj = clip_bind_linear (weights, features, features, POOL "q_proj");
-  net->kv_proj[0] = clip_bind_linear (weights, features, features, POOL "k_proj");
-  net->kv_proj[1] = clip_bind_linear (weights, features, features, POOL "v_proj");
+  clip_pooling_bind (&net->pooling, weights, net->tower.precision, POOL);
   net->c_proj = clip_bind_linear (weights, net->embed_dim, features, POOL "c_proj");
-  clip_linear_pack (weights, &net->q_proj, net->tower.precision);
-  clip_linear_pack (weights, &net->kv_proj[0], net->tower.precision);
-  clip_linear_pack (weights, &net->kv_proj[1], net->tower.precision);
   clip_linear_pack (weights, &net->c_proj, net->tower.precision);
-  need (net, 0, 0,
-        MAX (clip_linear_scratch (features),
-             clip_attention_scratch (net->tokens, features / net->heads)));
+  need (net, 0, 0, clip_pooling_scratch (&net->pooling));
 }
 
 /* Floats are multiplied where there is no product in bf16: nothing would be gained by rounding them. */
@@ -314,15 +283,13 @@ clip_resnet_new (ClipWeights *weights, const ClipConfig *config, GError **error)
     .tower = { "resnet", MAX_BATCH, forward, net_free,
                .precision = usable_precision (clip_weights_get_precision (weights)) },
     .embed_dim = config->embed_dim,
-    .tokens = grid * grid + 1,
-    .features = 32 * image->width,
-    .heads = image->heads,
+    .pooling = { grid * grid + 1, 32 * image->width, image->heads },
   };
   const int channels = bind_trunk (net, weights, image);
-  if (channels != net->features)
+  if (channels != net->pooling.features)
     clip_weights_fail (weights, CLIP_ERROR_TENSOR,
                        "its last block has %d channels, expected %d, 32 times those of the first",
-                       channels, net->features);
+                       channels, net->pooling.features);
   bind_pool (net, weights, image);
   if (!clip_weights_ok (weights, error)) {
     net_free (&net->tower);

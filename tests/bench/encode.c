@@ -92,7 +92,7 @@ resnet_flops (const Case *c)
       in = out;
     }
   }
-  return 2 * (sum + (2 * tokens + 1) * in * in + in * EMBED_DIM);
+  return 2 * (sum + 3 * in * in + 2 * c->heads * tokens * in + in * EMBED_DIM);
 }
 
 static double
