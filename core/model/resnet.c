@@ -13,6 +13,9 @@
  *   tokens = concat (mean over positions of x, x) + position                            [T, F], T = (R/32)² + 1, F = 32·C
  *   feature = c_proj (MHA (q_proj (tokens[0]), k_proj (tokens), v_proj (tokens)))       [E]     pooling.h
  *
+ * In the first blocks pictures are larger than weights, and pass one by one (or one for each thread), so that they stay in caches; in
+ * the others weights are larger, and meet all pictures of a batch.
+ *
  * The numbers of blocks and all widths come from the tensors; 4·P and F = 32·C are what published towers have. In bf16 and
  * int8 all layers but conv1 of the pixels are reduced (reduced.h, conv-narrow.h).
  */
@@ -23,7 +26,7 @@
 #include <string.h>
 
 #define MAX_BATCH 8
-/* Floats of pictures that are computed together: RN50's eight images are 77 MB, RN50x64's one as many. */
+/* Floats of pictures that are computed together, if there are as many threads. */
 #define MAX_FLOATS (32 << 20)
 
 typedef struct {
@@ -36,35 +39,53 @@ typedef struct {
 } Block;
 
 typedef struct {
+  gsize outer, inner; /* the most that a picture has outside of blocks and inside */
+} Floats;
+
+typedef struct {
   ClipTower tower;
   int embed_dim;
   ClipStem stem;           /* conv1: [C/2, 3·3·3] */
   ClipLinear conv2, conv3; /* [C/2, 3·3·C/2], [C, 3·3·C/2] */
-  int n_blocks;
+  int n_blocks, n_first;   /* n_first: blocks in which pictures are larger than weights */
   Block *blocks;
   ClipPooling pooling;
-  const float *position;            /* [T, F] */
-  ClipLinear c_proj;                /* [E, F] */
-  gsize outer_floats, inner_floats; /* the most any picture outside of blocks and inside has */
+  const float *position; /* [T, F] */
+  ClipLinear c_proj;     /* [E, F] */
+  Floats first, rest;    /* of the stem and the first blocks; of the others */
+  gsize passed_floats;   /* of a picture, from the first blocks to the others */
   gsize scratch_floats;
 } ResNet;
 
 typedef struct {
-  float *x, *y;    /* [B, n, n, 4·P]: a block's input and output, in turns */
-  float *a, *b;    /* [B, n, n, P]: within a block */
-  float *tokens;   /* [B, T, F] */
-  float *attended; /* [B, F] */
+  float *x, *y; /* [B, n, n, 4·P]: a block's input and output, in turns */
+  float *a, *b; /* [B, n, n, P]: within a block */
+} Pictures;
+
+typedef struct {
+  Pictures first, rest; /* first: of some pictures of the batch */
+  float *tokens;        /* [B, T, F] */
+  float *attended;      /* [B, F] */
   ClipPoolingWorkspace pooling;
 } Workspace;
 
+static Pictures
+layout_pictures (ClipArena *arena, const Floats *floats, int n)
+{
+  Pictures p;
+  p.x = clip_arena_floats (arena, n * floats->outer);
+  p.y = clip_arena_floats (arena, n * floats->outer);
+  p.a = clip_arena_floats (arena, n * floats->inner);
+  p.b = clip_arena_floats (arena, n * floats->inner);
+  return p;
+}
+
 static void
-layout (ClipArena *arena, Workspace *w, const ResNet *net, int batch)
+layout (ClipArena *arena, Workspace *w, const ResNet *net, int step, int batch)
 {
   const gsize features = net->pooling.features;
-  w->x = clip_arena_floats (arena, batch * net->outer_floats);
-  w->y = clip_arena_floats (arena, batch * net->outer_floats);
-  w->a = clip_arena_floats (arena, batch * net->inner_floats);
-  w->b = clip_arena_floats (arena, batch * net->inner_floats);
+  w->first = layout_pictures (arena, &net->first, step);
+  w->rest = layout_pictures (arena, &net->rest, batch);
   w->tokens = clip_arena_floats (arena, batch * net->pooling.tokens * features);
   w->attended = clip_arena_floats (arena, batch * features);
   clip_pooling_layout (arena, &w->pooling, &net->pooling, batch);
@@ -73,38 +94,54 @@ layout (ClipArena *arena, Workspace *w, const ResNet *net, int batch)
 /* ----------------------------------------------------------------------------------------------------------- blocks */
 
 static void
-run_stem (ClipSession *session, const ResNet *net, Workspace *w, const float *pixels, int batch)
+run_stem (ClipSession *session, const ResNet *net, Pictures *p, const float *pixels, int batch)
 {
   const int n = net->stem.out_size;
-  clip_stem_run (session, w->a, pixels, &net->stem, batch, CLIP_LINEAR_RELU);
-  clip_conv3 (session, w->b, w->a, &net->conv2, n, batch, CLIP_LINEAR_RELU);
-  clip_conv3 (session, w->y, w->b, &net->conv3, n, batch, CLIP_LINEAR_RELU);
-  clip_halve (session, w->x, w->y, n, net->conv3.weight.rows, batch);
+  clip_stem_run (session, p->a, pixels, &net->stem, batch, CLIP_LINEAR_RELU);
+  clip_conv3 (session, p->b, p->a, &net->conv2, n, batch, CLIP_LINEAR_RELU);
+  clip_conv3 (session, p->y, p->b, &net->conv3, n, batch, CLIP_LINEAR_RELU);
+  clip_halve (session, p->x, p->y, n, net->conv3.weight.rows, batch);
 }
 
 static void
-run_block (ClipSession *session, const Block *block, Workspace *w, int batch)
+run_block (ClipSession *session, const Block *block, Pictures *p, int batch)
 {
   const int n = block->size, in = block->conv1.weight.cols, inner = block->conv1.weight.rows,
             out = block->conv3.weight.rows;
   const int all = batch * n * n, positions = block->halves ? all / 4 : all;
-  clip_linear (session, w->a, inner, w->x, in, &block->conv1, 1, all, CLIP_LINEAR_RELU);
-  clip_conv3 (session, w->b, w->a, &block->conv2, n, batch, CLIP_LINEAR_RELU);
-  const float *x = w->x, *middle = w->b;
+  clip_linear (session, p->a, inner, p->x, in, &block->conv1, 1, all, CLIP_LINEAR_RELU);
+  clip_conv3 (session, p->b, p->a, &block->conv2, n, batch, CLIP_LINEAR_RELU);
+  const float *x = p->x, *middle = p->b;
   if (block->halves) {
-    clip_halve (session, w->a, w->b, n, inner, batch);
-    clip_halve (session, w->b, w->x, n, in, batch);
-    x = w->b;
-    middle = w->a;
+    clip_halve (session, p->a, p->b, n, inner, batch);
+    clip_halve (session, p->b, p->x, n, in, batch);
+    x = p->b;
+    middle = p->a;
   }
   if (block->downsample.weight.rows) {
-    clip_linear (session, w->y, out, x, in, &block->downsample, 1, positions, CLIP_LINEAR_STORE);
-    float *y = w->y;
-    w->y = w->x;
-    w->x = y;
+    clip_linear (session, p->y, out, x, in, &block->downsample, 1, positions, CLIP_LINEAR_STORE);
+    float *y = p->y;
+    p->y = p->x;
+    p->x = y;
   }
-  clip_linear (session, w->x, out, middle, inner, &block->conv3, 1, positions,
+  clip_linear (session, p->x, out, middle, inner, &block->conv3, 1, positions,
                CLIP_LINEAR_ADD_RELU);
+}
+
+/* The stem and the first blocks of @step pictures at a time. */
+static void
+run_first (ClipSession *session, const ResNet *net, Workspace *w, const float *pixels, int step,
+           int batch)
+{
+  const gsize size = 3 * (gsize) net->stem.size * net->stem.size, passed = net->passed_floats;
+  for (int done = 0; done < batch; done += step) {
+    Pictures p = w->first;
+    const int n = MIN (step, batch - done);
+    run_stem (session, net, &p, pixels + done * size, n);
+    for (int i = 0; i < net->n_first; i++)
+      run_block (session, &net->blocks[i], &p, n);
+    memcpy (w->rest.x + done * passed, p.x, n * passed * sizeof *p.x);
+  }
 }
 
 /* ------------------------------------------------------------------------------------------------------------- tower */
@@ -116,7 +153,7 @@ pool (ClipSession *session, const ResNet *net, Workspace *w, float *out, int bat
   const gsize image = (gsize) tokens * features;
   for (int b = 0; b < batch; b++) {
     float *y = w->tokens + b * image;
-    const float *x = w->x + (gsize) b * positions * features;
+    const float *x = w->rest.x + (gsize) b * positions * features;
     clip_mean_rows (session->kernels, y, x, positions, features);
     memcpy (y + features, x, (gsize) positions * features * sizeof *y);
     session->kernels->add (y, net->position, image);
@@ -134,14 +171,15 @@ forward (const ClipTower *tower, ClipSession *session, float *out, const void *i
   const ResNet *net = (const ResNet *) tower;
   Workspace w;
   ClipArena measure = { 0 };
-  layout (&measure, &w, net, batch);
+  const int step = MIN (batch, clip_threads_get_n (session->threads));
+  layout (&measure, &w, net, step, batch);
   clip_arena_reserve (&session->arena, measure.used);
-  layout (&session->arena, &w, net, batch);
+  layout (&session->arena, &w, net, step, batch);
   clip_session_reserve_scratch (session, net->scratch_floats);
 
-  run_stem (session, net, &w, in, batch);
-  for (int i = 0; i < net->n_blocks; i++)
-    run_block (session, &net->blocks[i], &w, batch);
+  run_first (session, net, &w, in, step, batch);
+  for (int i = net->n_first; i < net->n_blocks; i++)
+    run_block (session, &net->blocks[i], &w.rest, batch);
   pool (session, net, &w, out, batch);
 }
 
@@ -161,11 +199,16 @@ net_free (ClipTower *tower)
 #define TAPS 9
 
 static void
-need (ResNet *net, gsize outer, gsize inner, gsize scratch)
+need (Floats *floats, gsize outer, gsize inner)
 {
-  net->outer_floats = MAX (net->outer_floats, outer);
-  net->inner_floats = MAX (net->inner_floats, inner);
-  net->scratch_floats = MAX (net->scratch_floats, scratch);
+  floats->outer = MAX (floats->outer, outer);
+  floats->inner = MAX (floats->inner, inner);
+}
+
+static void
+need_scratch (ResNet *net, gsize floats)
+{
+  net->scratch_floats = MAX (net->scratch_floats, floats);
 }
 
 /* What a convolution makes; 0 with a failure. */
@@ -207,9 +250,20 @@ bind_stem (ResNet *net, ClipWeights *weights, int size, float epsilon)
   net->conv3 = bind_conv (net, weights, width, half, TAPS, epsilon, VISUAL, "conv3", "bn3");
   if (!clip_weights_ok (weights, NULL))
     return 0;
-  need (net, (gsize) n * n * width, (gsize) n * n * half, clip_stem_scratch (&net->stem));
-  need (net, 0, 0, MAX (clip_conv3_scratch (&net->conv2, n), clip_conv3_scratch (&net->conv3, n)));
+  need (&net->first, (gsize) n * n * width, (gsize) n * n * half);
+  net->passed_floats = (gsize) n * n * width / 4;
+  need_scratch (net, clip_stem_scratch (&net->stem));
+  need_scratch (net,
+                MAX (clip_conv3_scratch (&net->conv2, n), clip_conv3_scratch (&net->conv3, n)));
   return width;
+}
+
+static gboolean
+pictures_are_larger (const Block *block)
+{
+  const gsize in = block->conv1.weight.cols, inner = block->conv1.weight.rows,
+              out = block->conv3.weight.rows, positions = (gsize) block->size * block->size;
+  return positions * in > inner * (in + TAPS * inner + out) + block->downsample.weight.rows * in;
 }
 
 /* A block that halves, or whose output is not as wide as its input, has a convolution on its shortcut. */
@@ -228,8 +282,14 @@ bind_block (ResNet *net, Block *block, ClipWeights *weights, float epsilon, int 
   if (!clip_weights_ok (weights, NULL))
     return;
   const gsize positions = (gsize) n * n, left = block->halves ? positions / 4 : positions;
-  need (net, MAX (positions * in, left * out), MAX (positions * inner, left * in),
-        MAX (clip_conv3_scratch (&block->conv2, n), clip_linear_scratch (MAX (in, inner))));
+  if (net->n_first == net->n_blocks - 1 && pictures_are_larger (block)) {
+    net->n_first++;
+    net->passed_floats = left * out;
+  }
+  need (net->n_first == net->n_blocks ? &net->first : &net->rest, MAX (positions * in, left * out),
+        MAX (positions * inner, left * in));
+  need_scratch (net,
+                MAX (clip_conv3_scratch (&block->conv2, n), clip_linear_scratch (MAX (in, inner))));
 }
 
 /* Returns the channels of the last picture. */
@@ -250,6 +310,7 @@ bind_trunk (ResNet *net, ClipWeights *weights, const ClipImageConfig *image)
       size = block->halves ? size / 2 : size;
     }
   }
+  need (&net->rest, net->passed_floats, 0);
   return channels;
 }
 
@@ -261,7 +322,7 @@ bind_pool (ResNet *net, ClipWeights *weights, const ClipImageConfig *image)
   clip_pooling_bind (&net->pooling, weights, net->tower.precision, POOL);
   net->c_proj = clip_bind_linear (weights, net->embed_dim, features, POOL "c_proj");
   clip_linear_pack (weights, &net->c_proj, net->tower.precision);
-  need (net, 0, 0, clip_pooling_scratch (&net->pooling));
+  need_scratch (net, clip_pooling_scratch (&net->pooling));
 }
 
 /* Floats are multiplied where there is no product in bf16: nothing would be gained by rounding them. */
@@ -295,7 +356,8 @@ clip_resnet_new (ClipWeights *weights, const ClipConfig *config, GError **error)
     net_free (&net->tower);
     return NULL;
   }
-  const gsize floats = 2 * (net->outer_floats + net->inner_floats);
+  const gsize floats =
+      2 * (net->first.outer + net->first.inner + net->rest.outer + net->rest.inner);
   net->tower.max_batch = CLAMP (MAX_FLOATS / floats, 1, MAX_BATCH);
   return &net->tower;
 }
