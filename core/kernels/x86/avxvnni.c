@@ -5,7 +5,8 @@
 #include "core/kernels/x86/vector-avx2.h"
 
 #include "core/kernels/vector/unrolled.h"
-#include "core/kernels/x86/leave-i8-avx2.h"
+#include "core/kernels/x86/finish-i8-avx2.h"
+#include "core/kernels/vector/leave.h"
 
 /* As in avx512vnni.c; {vex} is what tells this encoding from AVX-512's. */
 static inline __m256i
@@ -19,7 +20,7 @@ static inline __attribute__ ((always_inline)) void
 tile (const ClipGemmNarrow *g, int row, int column, int groups, int rows)
 {
   const guint32 *w = g->w + column / CLIP_GROUP * g->w_stride, *x = g->x + row * g->x_stride;
-  __m256i sum[MAX_ROWS][2];
+  Sum sum[MAX_ROWS][GROUP_VECTORS];
   UNROLLED for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] = _mm256_setzero_si256 ();
   for (int run = 0; run < g->runs; run++, x += g->run_stride - g->words) {
     for (int i = 0; i < g->words; i++, w += CLIP_GROUP, x++) {
@@ -33,7 +34,7 @@ tile (const ClipGemmNarrow *g, int row, int column, int groups, int rows)
       }
     }
   }
-  UNROLLED for (int r = 0; r < rows; r++) i8_leave (g, sum[r], row + r, column);
+  leave (g, sum, row, column, GROUP_VECTORS, rows);
 }
 
 #include "core/kernels/x86/words-avx2.h"

@@ -5,7 +5,8 @@
  * That is as many multiplications a cycle as floats have, of a quarter of the memory.
  */
 
-#include "core/kernels/x86/leave-i8-avx2.h"
+#include "core/kernels/x86/finish-i8-avx2.h"
+#include "core/kernels/vector/leave.h"
 
 #define I8_ROWS 2
 #define I8_VECTORS (CLIP_GROUP / 4) /* four outputs of four inputs each are 16 numbers */
@@ -32,14 +33,12 @@ i8_tile (const ClipGemmNarrow *g, int row, int column, int rows)
     }
   }
 
-  UNROLLED for (int r = 0; r < rows; r++)
-  {
-    __m256i whole[2];
-    UNROLLED for (int half = 0; half < 2; half++) /* pairs of outputs 0 1, 4 5, 2 3, 6 7 */
-        whole[half] = _mm256_permute4x64_epi64 (
-            _mm256_hadd_epi32 (sum[r][2 * half], sum[r][2 * half + 1]), 0xd8);
-    i8_leave (g, whole, row + r, column);
-  }
+  /* pairs of outputs 0 1, 4 5, 2 3, 6 7 */
+  Sum whole[I8_ROWS][GROUP_VECTORS];
+  UNROLLED for (int r = 0; r < rows; r++) UNROLLED for (int v = 0; v < GROUP_VECTORS; v++)
+      whole[r][v] =
+          _mm256_permute4x64_epi64 (_mm256_hadd_epi32 (sum[r][2 * v], sum[r][2 * v + 1]), 0xd8);
+  leave (g, whole, row, column, GROUP_VECTORS, rows);
 }
 
 static void

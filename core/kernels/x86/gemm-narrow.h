@@ -4,9 +4,9 @@
  * vector-avx512.h and the words it is written in:
  *
  *   Sum, zero (), dot (sum, x, w)        sixteen sums, and one more word of each
- *   Outputs, outputs (g, column, n)      what is known of sixteen outputs
- *   finish (g, sum, row, outputs)        p + bias
+ *   Outputs, outputs (), finish ()       vector/leave.h
  */
+#include "core/kernels/vector/leave.h"
 
 typedef __m512i Words;
 
@@ -55,20 +55,7 @@ tile (const ClipGemmNarrow *g, int row, int column, int groups, int rows)
     }
     UNROLLED for (int r = 0; r < rows; r += 3) triples[r / 3] += g->run_stride - g->words;
   }
-
-  const V low = v_set (g->low), high = v_set (g->high);
-  UNROLLED for (int v = 0; v < groups; v++)
-  {
-    const int n = MAX (g->n - column - v * LANES, 0);
-    const Outputs out = outputs (g, column + v * LANES, n);
-    UNROLLED for (int r = 0; r < rows; r++)
-    {
-      float *y = g->y + (row + r) * g->y_stride + column + v * LANES;
-      const V p =
-          v_add (g->add ? v_load_n (y, n) : v_set (0.f), finish (g, sum[r][v], row + r, &out));
-      v_store_n (y, v_min (v_max (p, low), high), n);
-    }
-  }
+  leave (g, sum, row, column, groups, rows);
 }
 
 #define PRODUCT ClipGemmNarrow
