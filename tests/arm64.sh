@@ -19,9 +19,10 @@ root=${GST_CLIP_ARM64_ROOT:-/var/cache/gst-clip/arm64}
 # shellcheck disable=SC2086 # a list of words
 libraries=$(printf '%s\n' $build_packages | grep -e '-dev$')
 
-# Those that take seconds, not minutes: convert, format, preprocess, product and whatever encodes much do.
-tests=${TESTS:-anchors bpe fresh goals json kernels names normalize optimizer quads resize safetensors siglip siglip-c
-  threads train-conv variants virtual weights}
+# Those that take seconds, not minutes: convert, format, preprocess, product and whatever encodes much do; reduced takes two,
+# and has towers in int8 and bf16.
+tests=${TESTS:-anchors bpe fresh goals json kernels names normalize optimizer quads reduced resize safetensors siglip
+  siglip-c threads train-conv variants virtual weights}
 kernel_tests=${TESTS:-kernels quads resize siglip}
 
 # To apt it is another machine, on which nothing is installed yet.

@@ -69,6 +69,7 @@ check_product (const ClipKernels *kernels, const char *level, int rows, int n, i
   g_autofree gint8 *w = g_malloc0 (groups * CLIP_GROUP * words * 4);
   g_autofree float *scales = g_new (float, n), *offsets = g_new (float, n),
                    *bias = g_new (float, n);
+  g_autofree gint32 *sums = g_new0 (gint32, n);
   for (gsize i = 0; i < x_size; i++)
     x[i] = whole (filling, i, 0, 255);
   for (int i = 0; i < groups * CLIP_GROUP * words * 4; i++)
@@ -79,10 +80,9 @@ check_product (const ClipKernels *kernels, const char *level, int rows, int n, i
   random_floats (scales, n, 0, spread (filling == NOISE ? 32000 * words : 130000 * words));
   random_floats (bias, n, -100, 200);
   for (int c = 0; c < n; c++) {
-    int sum = 0;
     for (int i = 0; i < words * 4; i++)
-      sum += w[((c / CLIP_GROUP * words + i / 4) * CLIP_GROUP + c % CLIP_GROUP) * 4 + i % 4];
-    offsets[c] = scales[c] * sum;
+      sums[c] += w[((c / CLIP_GROUP * words + i / 4) * CLIP_GROUP + c % CLIP_GROUP) * 4 + i % 4];
+    offsets[c] = scales[c] * sums[c];
   }
   memset (y, GUARD, size);
   memset (expected, GUARD, size);
@@ -98,6 +98,7 @@ check_product (const ClipKernels *kernels, const char *level, int rows, int n, i
     .scales = scales,
     .offsets = offsets,
     .bias = bias,
+    .sums = sums,
     .rows = rows,
     .n = n,
     .words = words,
@@ -152,11 +153,12 @@ check_row (const ClipKernels *kernels, const char *level, int k, int stride, int
   g_autofree gint8 *taps = g_malloc (n * k * k);
   g_autofree guint32 *w = g_new (guint32, clip_quads_weights_size (k, n));
   g_autofree float *scales = g_new (float, n), *bias = g_new (float, n);
+  g_autofree gint32 *sums = g_new0 (gint32, n);
   const guint32 *rows[CLIP_QUADS_KERNEL_MAX];
   for (int i = 0; i < k * line; i++)
     picture[i] = whole (filling, i, 0, 255);
   for (int i = 0; i < n * k * k; i++)
-    taps[i] = whole (filling, i, -127, 127);
+    sums[i / k / k] += taps[i] = whole (filling, i, -127, 127);
   for (int i = 0; i < k; i++)
     rows[i] = (guint32 *) (picture + i * line);
   random_floats (scales, n, 0, spread (filling == NOISE ? 8000 * k * k : 32000 * k * k));
@@ -164,7 +166,9 @@ check_row (const ClipKernels *kernels, const char *level, int k, int stride, int
   clip_quads_weights (w, n, taps, k, n);
   memset (y, GUARD, size);
   memset (expected, GUARD, size);
-  ClipDepthwiseI8 d = { y, y_stride, rows, n, w, n, scales, bias, k, stride, start, width, n };
+  ClipDepthwiseI8 d = {
+    y, y_stride, rows, n, w, n, scales, bias, sums, k, stride, start, width, n
+  };
   kernels->depthwise_i8 (&d);
   d.y = expected;
   clip_depthwise_i8_c (&d);

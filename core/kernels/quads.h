@@ -25,6 +25,7 @@ typedef struct {
   gsize w_stride;
   ClipQuant quant;                      /* of all rows */
   const float *scales, *offsets, *bias; /* [n] */
+  const gint32 *sums;                   /* [n], Σ w[c] */
   int rows, n, words;
 } ClipGemmQuads;
 
@@ -41,6 +42,7 @@ typedef struct {
   const guint32 *w;
   gsize w_stride;
   const float *scales, *bias; /* [n] */
+  const gint32 *sums;         /* [n], Σ w[i][j][c] */
   int k, stride, start, width, n;
 } ClipDepthwiseI8;
 

@@ -25,6 +25,7 @@ struct _ClipWidenI8 {
   const float *offsets, *expand_bias; /* [M] */
   const guint32 *depthwise;           /* per panel of channels: ClipDepthwiseI8.w */
   const float *scales, *bias;         /* [M] */
+  const gint32 *sums;                 /* [M], of taps */
 };
 
 /* --------------------------------------------------------------------------------------------------------- binding */
@@ -147,17 +148,21 @@ bind_depthwise (ClipWidenI8 *i8, ClipWeights *weights, const ClipLinear *depthwi
   const int n = depthwise->weight.rows, taps = kernel * kernel;
   const float *w = depthwise->weight.data;
   float *scales = clip_weights_alloc (weights, n), *bias = clip_weights_alloc (weights, n);
+  gint32 *sums = (gint32 *) clip_weights_alloc (weights, n);
   guint32 *words = (guint32 *) clip_weights_alloc (weights, clip_quads_weights_size (kernel, n));
   g_autofree gint8 *q = g_new (gint8, (gsize) n * taps);
   float likeness[MAX_TAPS * MAX_TAPS];
-  if (!scales || !bias || !words)
+  if (!scales || !bias || !sums || !words)
     return;
   fill_likeness (likeness, 1, kernel);
   for (int c = 0; c < n; c++) {
     scales[c] = quantise_taps (q + c * taps, w + c * taps, taps, likeness);
     double added = 0;
-    for (int t = 0; t < taps; t++)
+    sums[c] = 0;
+    for (int t = 0; t < taps; t++) {
+      sums[c] += q[c * taps + t];
       added += (double) scales[c] * q[c * taps + t] - w[c * taps + t];
+    }
     bias[c] = (depthwise->bias[c] - added * means[c]) / CLIP_WIDEN_STEP;
   }
   for (int first = 0; first < n; first += PANEL) {
@@ -168,6 +173,7 @@ bind_depthwise (ClipWidenI8 *i8, ClipWeights *weights, const ClipLinear *depthwi
   i8->depthwise = words;
   i8->scales = scales;
   i8->bias = bias;
+  i8->sums = sums;
 }
 
 static void
@@ -280,6 +286,7 @@ expand_row (const Work *work, guint32 *line, int image, int row, int first, int 
     .scales = i8->expand.scales + first,
     .offsets = i8->offsets + first,
     .bias = i8->expand_bias + first,
+    .sums = i8->expand.sums + first,
     .rows = widen->in_size,
     .n = n,
     .words = i8->expand.n,
@@ -334,6 +341,7 @@ widen_some (void *data, int task, int worker)
       .w_stride = n,
       .scales = i8->scales + first,
       .bias = i8->bias + first,
+      .sums = i8->sums + first,
       .k = widen->kernel,
       .stride = widen->stride,
       .start = 4 - widen->pad,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The product in int8, and resample, with NEON's dot product, whose factors are both signed: of unsigned bytes x,
+ * The product and convolutions in int8, and resample, with NEON's dot product, whose factors are both signed: of unsigned bytes x,
  *
  *   Σ x·w = Σ (x - 128)·w + 128 · Σ w
  *
@@ -67,6 +67,9 @@ dot (Sum sum, Words x, Words w)
   return vdotq_s32 (sum, vreinterpretq_s8_s32 (x), vreinterpretq_s8_s32 (w));
 }
 
+#include "core/kernels/arm/words-neon.h"
+#include "core/kernels/vector/quads.h"
+
 #define WORD_NUMBERS 4
 #include "core/kernels/vector/peak-narrow.h"
 
@@ -112,5 +115,7 @@ clip_kernels_fill_neondot (ClipKernels *kernels)
 {
   kernels->gemm_i8 = gemm;
   kernels->peak_i8 = peak;
+  kernels->gemm_quads = gemm_quads;
+  kernels->depthwise_i8 = depthwise_i8;
   kernels->resample = resample;
 }

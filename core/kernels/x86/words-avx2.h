@@ -1,8 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Words of four bytes, LANES of them: what quads.h is written in. Included after vector-avx2.h. */
-#define QUADS_VECTORS 2 /* of outputs, and four rows: sums in 8 of 16 registers */
-#define QUADS_WINDOWS 8 /* the most of a row of a depthwise convolution at once */
+/* Words of four bytes, LANES of them: what vector/quads.h is written in. Included after vector-avx2.h. */
+
+/* Of a product, two vectors and four rows: sums in 8 of 16 registers. Vectors are counted in units. */
+#define QUADS_UNIT 1
+#define QUADS_MOST_UNITS 2
+#define QUADS_UNITS(CASE) CASE (1) CASE (2)
+#define QUADS_VECTORS (QUADS_UNIT * QUADS_MOST_UNITS)
+
+/* Of a row of a depthwise convolution at once, the most. */
+#define QUADS_WINDOWS 8
 #define QUADS_TILES(CASE) CASE (2) CASE (4) CASE (6) CASE (8)
+
 typedef __m256i Words;
 
 static inline Words
