@@ -942,6 +942,110 @@ test_filter (void)
   }
 }
 
+/* -------------------------------------------------------------------------------------------------- Winograd's transforms */
+
+static const int winograd_channels[] = { 1, 3, 4, 7, 8, 9, 15, 16, 17, 33, 64, 100 };
+
+/* Every window of a tile that a picture's borders leave. What no tile has, and numbers past the last channel, stay as they are. */
+static void
+test_winograd_input (void)
+{
+  enum { N = CLIP_WINOGRAD_IN, PRODUCTS = CLIP_WINOGRAD_PRODUCTS };
+  for (guint i = 0; i < G_N_ELEMENTS (winograd_channels); i++) {
+    for (int corner = 0; corner < 2 * 6 * 2 * 6; corner += 1 + (i > 0) * 6) {
+      const ClipWindow there = { corner & 1, N - corner / 4 % 6, corner >> 1 & 1, N - corner / 24 };
+      if (there.top >= there.bottom || there.left >= there.right)
+        continue;
+      for (Filling filling = 0; filling < N_FILLINGS; filling++) {
+        const int n = winograd_channels[i], stride = n + 5,
+                  line = (there.right - there.left) * n + 3,
+                  size = (there.bottom - there.top - 1) * line + (there.right - there.left) * n;
+        g_autofree float *x = g_new (float, size), *a = g_new (float, PRODUCTS *stride),
+                         *b = g_new (float, PRODUCTS *stride);
+        for (int j = 0; j < size; j++)
+          x[j] = filled (filling, j);
+        for (int j = 0; j < PRODUCTS * stride; j++)
+          a[j] = b[j] = GUARD;
+        portable.winograd_input (b, stride, x, line, there, n);
+        kernels.winograd_input (a, stride, x, line, there, n);
+        /* rows of Bᵀ have sums of at most 4.5: numbers of up to 20 · 3 or 20 · 3e4 are added and rounded ten times */
+        check_close (a, b, PRODUCTS * stride, 1e-6f, filling == EXTREMES ? 0.3f : 5e-5f,
+                     "winograd_input");
+      }
+    }
+  }
+}
+
+static void
+test_winograd_output (void)
+{
+  enum { N = CLIP_WINOGRAD_OUT, PRODUCTS = CLIP_WINOGRAD_PRODUCTS };
+  for (guint i = 0; i < G_N_ELEMENTS (winograd_channels); i++) {
+    for (int part = 0; part < N * N; part++) {
+      for (Filling filling = 0; filling < N_FILLINGS; filling++) {
+        const int n = winograd_channels[i], m_stride = n + 7, y_stride = n + 2,
+                  line = N * y_stride + 3, size = N * line;
+        const gboolean clamp = part & 1;
+        g_autofree float *m = g_new (float, PRODUCTS *m_stride), *bias = g_new (float, n);
+        g_autofree float *a = g_new (float, size), *b = g_new (float, size);
+        for (int j = 0; j < PRODUCTS * m_stride; j++)
+          m[j] = filled (filling, j);
+        fill (bias, n, 2);
+        for (int j = 0; j < size; j++)
+          a[j] = b[j] = GUARD;
+        ClipWinogradOutput o = {
+          .y = b,
+          .line = line,
+          .y_stride = y_stride,
+          .m = m,
+          .m_stride = m_stride,
+          .bias = bias,
+          .rows = part / N + 1,
+          .columns = part % N + 1,
+          .n = n,
+          .low = clamp ? 0 : -INFINITY,
+          .high = clamp ? 6 : INFINITY,
+        };
+        portable.winograd_output (&o);
+        o.y = a;
+        kernels.winograd_output (&o);
+        /* rows of Aᵀ have sums of at most 7.4: numbers of up to 55 · 3 or 55 · 3e4 are added and rounded ten times */
+        check_close (a, b, size, 1e-6f, filling == EXTREMES ? 1.f : 1e-4f, "winograd_output");
+      }
+    }
+  }
+}
+
+/* The identity behind both, in double precision: the outputs of one tile are those of the convolution. */
+static void
+test_winograd_tile (void)
+{
+  enum { IN = CLIP_WINOGRAD_IN, OUT = CLIP_WINOGRAD_OUT, PRODUCTS = CLIP_WINOGRAD_PRODUCTS };
+  const ClipWindow all = { 0, IN, 0, IN };
+  float x[PRODUCTS], v[PRODUCTS], y[OUT * OUT], bias = 0.25f;
+  fill (x, PRODUCTS, 1);
+  kernels.winograd_input (v, 1, x, IN, all, 1);
+  /* the filter that picks an input: G g Gᵀ is the outer product of two columns of G */
+  const double a = CLIP_WINOGRAD_A, b = CLIP_WINOGRAD_B;
+  const double g[IN][3] = { { 1, 0, 0 },
+                            { -2 / 3., -2 * a / 3, -1 / 3. },
+                            { -2 / 3., 2 * a / 3, -1 / 3. },
+                            { 1 / 6., b / 6, 1 / 3. },
+                            { 1 / 6., -b / 6, 1 / 3. },
+                            { 0, 0, 1 } };
+  for (int tap = 0; tap < 9; tap++) {
+    float m[PRODUCTS];
+    for (int i = 0; i < PRODUCTS; i++)
+      m[i] = v[i] * g[i / IN][tap / 3] * g[i % IN][tap % 3];
+    const ClipWinogradOutput o = { y, OUT, 1, m, 1, &bias, OUT, OUT, 1, -INFINITY, INFINITY };
+    kernels.winograd_output (&o);
+    for (int i = 0; i < OUT * OUT; i++) {
+      const float expected = x[(i / OUT + tap / 3) * IN + i % OUT + tap % 3] + bias;
+      check_close (&y[i], &expected, 1, 0, 1e-5f, "winograd tile");
+    }
+  }
+}
+
 typedef struct {
   const char *name;
   void (*run) (void);
@@ -960,6 +1064,9 @@ static const Case cases[] = {
   { "depthwise", test_depthwise },
   { "pack", test_pack },
   { "gemm", test_gemm },
+  { "winograd-input", test_winograd_input },
+  { "winograd-output", test_winograd_output },
+  { "winograd-tile", test_winograd_tile },
   { "quantize", test_quantize },
   { "to-bytes", test_to_bytes },
   { "quantize-weights", test_quantize_weights },

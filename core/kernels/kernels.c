@@ -16,6 +16,7 @@ fill_portable (ClipKernels *kernels)
   clip_kernels_fill_depthwise (kernels);
   clip_kernels_fill_maps (kernels);
   clip_kernels_fill_narrow (kernels);
+  clip_kernels_fill_winograd (kernels);
   kernels->gemm_quads = NULL;
   kernels->depthwise_i8 = NULL;
   kernels->pack = clip_pack_c;

@@ -15,6 +15,7 @@
 #include "core/kernels/peak.h"
 #include "core/kernels/quads.h"
 #include "core/kernels/resize.h"
+#include "core/kernels/winograd.h"
 
 typedef enum {
   CLIP_CPU_C,
@@ -65,6 +66,10 @@ typedef struct {
    * floats from one to the next */
   void (*depthwise) (float *y, gsize y_stride, const float *const *rows, const float *weight, const float *bias, int k,
                      int stride, int width, int channels);
+
+  /* --- 3×3 convolutions in fewer multiplications: core/kernels/winograd.h */
+  ClipWinogradInputFunc winograd_input;
+  ClipWinogradOutputFunc winograd_output;
 
   /* --- training, convolutional: core/kernels/map.h; rows are positions, @n the channels of each */
   /* y[r] = map[first + r] */
@@ -136,6 +141,7 @@ void clip_kernels_fill_backward (ClipKernels *kernels);
 void clip_kernels_fill_depthwise (ClipKernels *kernels);
 void clip_kernels_fill_maps (ClipKernels *kernels);
 void clip_kernels_fill_narrow (ClipKernels *kernels);
+void clip_kernels_fill_winograd (ClipKernels *kernels);
 
 /* Filled by the files of each instruction set. */
 void clip_kernels_fill_avx2 (ClipKernels *kernels);

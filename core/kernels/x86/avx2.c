@@ -14,6 +14,7 @@
 #include "core/kernels/vector/peak.h"
 #include "core/kernels/x86/pack.h"
 #include "core/kernels/vector/quantize.h"
+#include "core/kernels/vector/winograd.h"
 
 void
 clip_kernels_fill_avx2 (ClipKernels *kernels)
@@ -24,6 +25,7 @@ clip_kernels_fill_avx2 (ClipKernels *kernels)
   fill_depthwise (kernels);
   fill_maps (kernels);
   fill_quantize (kernels);
+  fill_winograd (kernels);
   kernels->gemm = gemm;
   kernels->peak_f32 = peak_f32;
   kernels->gemm_i8 = gemm_i8;

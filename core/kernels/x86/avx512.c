@@ -12,6 +12,7 @@
 #include "core/kernels/vector/map.h"
 #include "core/kernels/vector/peak.h"
 #include "core/kernels/vector/quantize.h"
+#include "core/kernels/vector/winograd.h"
 
 void
 clip_kernels_fill_avx512 (ClipKernels *kernels)
@@ -22,6 +23,7 @@ clip_kernels_fill_avx512 (ClipKernels *kernels)
   fill_depthwise (kernels);
   fill_maps (kernels);
   fill_quantize (kernels);
+  fill_winograd (kernels);
   kernels->gemm = gemm;
   kernels->peak_f32 = peak_f32;
 }
