@@ -214,7 +214,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (ClipSession, clip_session_free)
 CLIP_API ClipModel *clip_session_get_model (const ClipSession *session);
 CLIP_API int clip_session_get_threads (const ClipSession *session);
 /* Multiplications and additions of the matrix products and convolutions that this session has computed so far: what a
- * shortcut leaves out does not count. */
+ * shortcut leaves out does not count; a convolution counts as it is defined, in whatever way it is computed. */
 CLIP_API guint64 clip_session_get_operations (const ClipSession *session);
 
 /* @features: [B, E], not normalised. @pixels: [B, 3, H, W] of clip_preprocess_run (). */

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "core/model/conv.h"
 #include "core/model/conv-narrow.h"
+#include "core/model/winograd.h"
 
 #include <math.h>
 #include <string.h>
+
+#define TAPS 9
 
 int
 clip_same_size (int n, int stride)
@@ -83,6 +86,20 @@ clip_bind_conv (ClipWeights *weights, int out, int in, int taps, float epsilon, 
     clip_weights_release (weights, w, (gsize) out * in);
     layer.weight.data = NULL;
   }
+  return layer;
+}
+
+ClipLinear
+clip_bind_conv3 (ClipWeights *weights, int out, int channels, int n, float epsilon,
+                 const char *conv, const char *norm, ClipPrecision precision)
+{
+  const gboolean narrow =
+      clip_precision_is_reduced (precision) && clip_conv3_narrow_fits (precision, channels);
+  if (narrow || !clip_winograd_pays (n))
+    return clip_bind_conv (weights, out, TAPS * channels, TAPS, epsilon, conv, norm,
+                           narrow ? precision : CLIP_PRECISION_F32);
+  ClipLinear layer = clip_bind_folded (weights, out, TAPS * channels, epsilon, conv, norm);
+  clip_winograd_pack (weights, &layer);
   return layer;
 }
 
@@ -172,7 +189,6 @@ clip_stem_run (ClipSession *session, float *y, const float *pixels, const ClipSt
 #define MIN_POSITIONS 48
 /* Inputs of a product at most, if a single tap has not more: beyond, the weights outgrow the cache. */
 #define INPUTS 1024
-#define TAPS 9
 
 typedef struct {
   ClipSession *session;
@@ -205,6 +221,8 @@ clip_conv3_scratch (const ClipLinear *conv, int n)
 {
   if (conv->reduced.data)
     return clip_conv3_narrow_scratch (conv, n);
+  if (conv->filters)
+    return clip_winograd_scratch (conv);
   return (gsize) (band_rows (conv, n) + 2) * (n + 2) * (conv->weight.cols / TAPS);
 }
 
@@ -254,6 +272,10 @@ clip_conv3 (ClipSession *session, float *y, const float *x, const ClipLinear *co
   clip_session_count (session, (guint64) batch * n * n * conv->weight.rows * conv->weight.cols);
   if (conv->reduced.data) {
     clip_conv3_narrow (session, y, x, conv, n, batch, op);
+    return;
+  }
+  if (conv->filters) {
+    clip_winograd (session, y, x, conv, n, batch, op);
     return;
   }
   Conv c = { session, y, x, conv, n, conv->weight.cols / TAPS, .op = op };

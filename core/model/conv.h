@@ -24,6 +24,10 @@ ClipLinear clip_bind_folded (ClipWeights *weights, int out, int in, float epsilo
 ClipLinear clip_bind_conv (ClipWeights *weights, int out, int in, int taps, float epsilon,
                            const char *conv, const char *norm, ClipPrecision precision);
 
+/* The same of a 3×3 convolution with @channels inputs, as clip_conv3 () wants it for pictures of n×n. */
+ClipLinear clip_bind_conv3 (ClipWeights *weights, int out, int channels, int n, float epsilon,
+                            const char *conv, const char *norm, ClipPrecision precision);
+
 /* What a tower begins with: 3×3, stride 2, from planes of pixels.
  *   y[B, out_size, out_size, S] = f (conv (pixels [B, 3, size, size])) */
 typedef struct {
@@ -36,7 +40,8 @@ gsize clip_stem_scratch (const ClipStem *stem);
 void clip_stem_run (ClipSession *session, float *y, const float *pixels, const ClipStem *stem,
                     int batch, ClipLinearOp op);
 
-/* 3×3, stride 1, in the precision of @conv (conv-narrow.h), one row and column of zeros around each picture.
+/* 3×3, stride 1, in the way of @conv (conv-narrow.h, winograd.h, or a product of 3·3·C inputs), one row and column of zeros around
+ * each picture.
  *   y[B, n, n, out] = f (conv (x [B, n, n, C])), conv [out, 3·3·C]: (row, column, channel) */
 gsize clip_conv3_scratch (const ClipLinear *conv, int n);
 void clip_conv3 (ClipSession *session, float *y, const float *x, const ClipLinear *conv, int n,

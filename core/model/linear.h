@@ -19,6 +19,7 @@ typedef struct {
   const void *
       packed; /* [⌈out / 16⌉, in, 16] of the weight's type (core/kernels/gemm.h); NULL: as stored */
   ClipReduced reduced; /* instead, where products are computed with narrow numbers */
+  const float *filters; /* instead, of a 3×3 convolution that is computed with fewer products (winograd.h) */
 } ClipLinear;
 
 /* What becomes of p = x · Wᵀ + bias. */

@@ -222,15 +222,16 @@ channels_of (ClipWeights *weights, const char *prefix, const char *conv)
   return n;
 }
 
+/* 3×3 over pictures of n×n; 1×1 where @n is 0. */
 static ClipLinear
-bind_conv (const ResNet *net, ClipWeights *weights, int out, int in, int taps, float epsilon,
+bind_conv (const ResNet *net, ClipWeights *weights, int out, int in, int n, float epsilon,
            const char *prefix, const char *conv, const char *norm)
 {
-  const gboolean narrow = taps == 1 || clip_conv3_narrow_fits (net->tower.precision, in);
+  const ClipPrecision precision = net->tower.precision;
   g_autofree char *conv_name = g_strconcat (prefix, conv, NULL),
                   *norm_name = g_strconcat (prefix, norm, NULL);
-  return clip_bind_conv (weights, out, in * taps, taps, epsilon, conv_name, norm_name,
-                         narrow ? net->tower.precision : CLIP_PRECISION_F32);
+  return n ? clip_bind_conv3 (weights, out, in, n, epsilon, conv_name, norm_name, precision)
+           : clip_bind_conv (weights, out, in, 1, epsilon, conv_name, norm_name, precision);
 }
 
 /* Returns the channels that leave it. */
@@ -246,8 +247,8 @@ bind_stem (ResNet *net, ClipWeights *weights, int size, float epsilon)
     .out_size = n,
     .pad = 1,
   };
-  net->conv2 = bind_conv (net, weights, half, half, TAPS, epsilon, VISUAL, "conv2", "bn2");
-  net->conv3 = bind_conv (net, weights, width, half, TAPS, epsilon, VISUAL, "conv3", "bn3");
+  net->conv2 = bind_conv (net, weights, half, half, n, epsilon, VISUAL, "conv2", "bn2");
+  net->conv3 = bind_conv (net, weights, width, half, n, epsilon, VISUAL, "conv3", "bn3");
   if (!clip_weights_ok (weights, NULL))
     return 0;
   need (&net->first, (gsize) n * n * width, (gsize) n * n * half);
@@ -273,12 +274,12 @@ bind_block (ResNet *net, Block *block, ClipWeights *weights, float epsilon, int 
 {
   const int inner = channels_of (weights, prefix, "conv1"),
             out = channels_of (weights, prefix, "conv3"), n = block->size;
-  block->conv1 = bind_conv (net, weights, inner, in, 1, epsilon, prefix, "conv1", "bn1");
-  block->conv2 = bind_conv (net, weights, inner, inner, TAPS, epsilon, prefix, "conv2", "bn2");
-  block->conv3 = bind_conv (net, weights, out, inner, 1, epsilon, prefix, "conv3", "bn3");
+  block->conv1 = bind_conv (net, weights, inner, in, 0, epsilon, prefix, "conv1", "bn1");
+  block->conv2 = bind_conv (net, weights, inner, inner, n, epsilon, prefix, "conv2", "bn2");
+  block->conv3 = bind_conv (net, weights, out, inner, 0, epsilon, prefix, "conv3", "bn3");
   if (block->halves || out != in)
     block->downsample =
-        bind_conv (net, weights, out, in, 1, epsilon, prefix, "downsample.0", "downsample.1");
+        bind_conv (net, weights, out, in, 0, epsilon, prefix, "downsample.0", "downsample.1");
   if (!clip_weights_ok (weights, NULL))
     return;
   const gsize positions = (gsize) n * n, left = block->halves ? positions / 4 : positions;
