@@ -9,6 +9,7 @@
 #include "core/kernels/vector/backward.h"
 #include "core/kernels/vector/depthwise.h"
 #include "core/kernels/vector/gemm.h"
+#include "core/kernels/arm/gemm-i8-neon.h"
 #include "core/kernels/vector/map.h"
 #include "core/kernels/vector/peak.h"
 #include "core/kernels/vector/quantize.h"
@@ -26,6 +27,7 @@ clip_kernels_fill_neon (ClipKernels *kernels)
   fill_quantize (kernels);
   fill_winograd (kernels);
   kernels->gemm = gemm;
+  kernels->gemm_i8 = gemm_i8;
   kernels->peak_f32 = peak_f32;
   kernels->pack = pack;
 }

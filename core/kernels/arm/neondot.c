@@ -1,24 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * The product and convolutions in int8, and resample, with NEON's dot product, whose factors are both signed: of unsigned bytes x,
- *
- *   Σ x·w = Σ (x - 128)·w + 128 · Σ w
- *
- * exactly modulo 2^32; x - 128, signed, is x with its highest bit turned over, and Σ w is known, or soon computed.
- */
+/* The product and convolutions in int8, and resample, with NEON's dot product of signed bytes: see finish-i8-neon.h. */
 #include "core/kernels/kernels.h"
 
 #include "core/kernels/arm/vector-neon.h"
 
 #include "core/kernels/vector/unrolled.h"
+#include "core/kernels/arm/finish-i8-neon.h"
 #include "core/kernels/arm/resize.h"
 
-typedef int32x4_t Sum, Words;
-
-typedef struct {
-  V scale, bias;
-  int32x4_t sum;
-} Outputs;
+typedef int32x4_t Words;
 
 static inline Sum
 zero (void)
@@ -26,32 +16,8 @@ zero (void)
   return vdupq_n_s32 (0);
 }
 
-static inline uint32x4_t
-prepare (uint32x4_t x)
-{
-  return veorq_u32 (x, vdupq_n_u32 (0x80808080));
-}
-
 #define dot_lane(sum, w, x, lane)                                                                  \
   vdotq_laneq_s32 (sum, vreinterpretq_s8_u32 (w), vreinterpretq_s8_u32 (x), lane)
-
-static inline Outputs
-outputs (const ClipGemmNarrow *g, int column, int n)
-{
-  return (Outputs){
-    .scale = v_load_n (g->scales + column, n),
-    .bias = g->bias ? v_load_n (g->bias + column, n) : v_set (0.f),
-    .sum = vreinterpretq_s32_f32 (v_load_n ((const float *) g->sums + column, n)),
-  };
-}
-
-static inline V
-finish (const ClipGemmNarrow *g, Sum sum, int row, const Outputs *out)
-{
-  const ClipQuant quant = g->quant[row];
-  return v_fma (vcvtq_f32_s32 (vmlaq_n_s32 (sum, out->sum, 128 - quant.zero)),
-                v_mul (v_set (quant.scale), out->scale), out->bias);
-}
 
 #include "core/kernels/arm/gemm-narrow.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Words of four bytes, LANES of them: what vector/quads.h is written in. Included after vector-neon.h and multiply.h, whose
- * instruction takes all bytes for signed ones: see neondot.c. */
+ * instruction takes all bytes for signed ones: see finish-i8-neon.h. */
 
 /* Of a product, a group and four rows: sums in 16 of 32 registers. Vectors are counted in units. */
 #define QUADS_UNIT GROUP_VECTORS

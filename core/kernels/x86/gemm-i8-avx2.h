@@ -41,14 +41,4 @@ i8_tile (const ClipGemmNarrow *g, int row, int column, int rows)
   leave (g, whole, row, column, GROUP_VECTORS, rows);
 }
 
-static void
-gemm_i8 (const ClipGemmNarrow *g)
-{
-  for (int column = 0; column < g->n; column += CLIP_GROUP) {
-    int row = 0;
-    for (; row + I8_ROWS <= g->rows; row += I8_ROWS)
-      i8_tile (g, row, column, I8_ROWS);
-    if (row < g->rows)
-      i8_tile (g, row, column, 1);
-  }
-}
+#include "core/kernels/vector/gemm-i8.h"
