@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Names, orientation, types and faults of weights, on files of a few numbers made here and on those of ../shared. */
+#include "core/base/arena.h"
 #include "core/checkpoint/safetensors.h"
 #include "core/model/weights.h"
 #include "tests/testing.h"
@@ -332,6 +333,32 @@ test_strangers (void)
   check_error ("no tensor", weights, error, CLIP_ERROR_UNSUPPORTED, "none of its 0 tensors");
 }
 
+/* What is kept is aligned, zero, and disjoint, whether it shares a piece of the heap or needs one of its own. */
+static void
+test_kept (void)
+{
+  static const gsize sizes[] = { 1, 17, 1 << 20, 3, 9 << 20, 5, (8 << 20) - 16, 1 };
+  const ClipTensor tensors[] = { SIGN };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (ClipWeights) weights = make (tensors, G_N_ELEMENTS (tensors), &error);
+  g_assert_no_error (error);
+  float *kept[G_N_ELEMENTS (sizes)];
+  gsize sum = 0;
+  for (guint i = 0; i < G_N_ELEMENTS (sizes); i++) {
+    kept[i] = clip_weights_keep (weights, sizes[i]);
+    g_assert_cmpuint ((guintptr) kept[i] % CLIP_ALIGNMENT, ==, 0);
+    for (gsize j = 0; j < sizes[i]; j++) {
+      g_assert_true (kept[i][j] == 0);
+      kept[i][j] = i + 1;
+    }
+    sum += sizes[i] * sizeof (float);
+  }
+  for (guint i = 0; i < G_N_ELEMENTS (sizes); i++)
+    for (gsize j = 0; j < sizes[i]; j++)
+      g_assert_cmpfloat (kept[i][j], ==, i + 1);
+  g_assert_cmpuint (clip_weights_get_heap_bytes (weights), ==, sum);
+}
+
 static void
 test_shared (void)
 {
@@ -379,6 +406,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/weights/failures", test_failures);
   g_test_add_func ("/weights/not-finite", test_not_finite);
   g_test_add_func ("/weights/strangers", test_strangers);
+  g_test_add_func ("/weights/kept", test_kept);
   g_test_add_func ("/weights/shared", test_shared);
   return g_test_run ();
 }

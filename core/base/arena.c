@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#define _GNU_SOURCE /* madvise () */
 #include "core/base/arena.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
+
+/* Of memory of this size the system is asked for pages of this size, where it has them: those of 4 KiB are so many that the
+ * processor spends a tenth of a pass over weights on finding them. */
+#define LARGE_PAGE ((gsize) 2 << 20)
 
 static gsize
 round_up (gsize bytes)
@@ -12,9 +18,14 @@ round_up (gsize bytes)
 void *
 clip_aligned_alloc (gsize bytes)
 {
-  void *memory = aligned_alloc (CLIP_ALIGNMENT, round_up (MAX (bytes, 1)));
+  const gboolean large = bytes >= LARGE_PAGE;
+  void *memory = aligned_alloc (large ? LARGE_PAGE : CLIP_ALIGNMENT, round_up (MAX (bytes, 1)));
   if (!memory)
     g_error ("failed to allocate %" G_GSIZE_FORMAT " bytes", bytes);
+#ifdef MADV_HUGEPAGE
+  if (large)
+    madvise (memory, bytes, MADV_HUGEPAGE); /* without them it is slower, no more */
+#endif
   return memory;
 }
 

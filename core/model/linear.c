@@ -116,7 +116,7 @@ clip_linear_pack (ClipWeights *weights, ClipLinear *layer, ClipPrecision precisi
     return;
   const gsize in = w->cols, element = clip_dtype_size (w->dtype),
               n = (gsize) pieces (w->rows, CLIP_GROUP) * CLIP_GROUP * in;
-  guint8 *packed = (guint8 *) clip_weights_alloc (weights, n * element / sizeof (float));
+  guint8 *packed = (guint8 *) clip_weights_keep (weights, n * element / sizeof (float));
   if (!packed)
     return;
   Packing packing = { w, packed };

@@ -76,9 +76,9 @@ clip_reduce_pack (ClipWeights *weights, ClipReduced *reduced, const ClipMatrix *
     return FALSE;
   const int numbers = i8 ? 4 : 2, n = (matrix->cols + numbers - 1) / numbers;
   guint32 *data =
-      (guint32 *) clip_weights_alloc (weights, (gsize) round_up (matrix->rows, CLIP_GROUP) * n);
-  float *scales = i8 ? clip_weights_alloc (weights, matrix->rows) : NULL;
-  gint32 *sums = i8 ? (gint32 *) clip_weights_alloc (weights, matrix->rows) : NULL;
+      (guint32 *) clip_weights_keep (weights, (gsize) round_up (matrix->rows, CLIP_GROUP) * n);
+  float *scales = i8 ? clip_weights_keep (weights, matrix->rows) : NULL;
+  gint32 *sums = i8 ? (gint32 *) clip_weights_keep (weights, matrix->rows) : NULL;
   if (!data || (i8 && (!scales || !sums)))
     return FALSE;
   Packing packing = { matrix, n, data, scales, sums };

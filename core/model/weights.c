@@ -21,6 +21,7 @@ struct _ClipWeights {
   GHashTable *used; /* of ClipTensor */
   GPtrArray *heap;  /* what was copied or expanded */
   gsize heap_bytes;
+  ClipArena kept; /* the last piece of the heap that clip_weights_keep () takes from */
   ClipPrecision precision;
   ClipThreads *threads; /* NULL until the first matrix is brought into order */
   GError *failure;      /* the first */
@@ -126,6 +127,9 @@ clip_weights_fail (ClipWeights *weights, ClipError code, const char *format, ...
 
 /* -------------------------------------------------------------------------------------- memory */
 
+/* What is kept is taken from pieces of so many bytes, which become resident as they are used. */
+#define KEPT_SIZE ((gsize) 32 << 20)
+
 static void *
 take (ClipWeights *weights, gsize bytes)
 {
@@ -142,6 +146,22 @@ clip_weights_alloc (ClipWeights *weights, gsize n)
     return NULL;
   const gsize bytes = n * sizeof (float);
   return memset (take (weights, bytes), 0, bytes);
+}
+
+float *
+clip_weights_keep (ClipWeights *weights, gsize n)
+{
+  if (weights->failure)
+    return NULL;
+  const gsize bytes = n * sizeof (float), most = bytes + CLIP_ALIGNMENT;
+  ClipArena *kept = &weights->kept;
+  if (kept->used + most > kept->size) {
+    *kept = (ClipArena){ .size = MAX (most, KEPT_SIZE) };
+    kept->base = clip_aligned_alloc (kept->size);
+    g_ptr_array_add (weights->heap, kept->base);
+  }
+  weights->heap_bytes += bytes;
+  return memset (clip_arena_take (kept, bytes), 0, bytes);
 }
 
 void

@@ -59,6 +59,8 @@ const float *clip_weights_vector_optional (ClipWeights *weights, int n, const ch
 float *clip_weights_floats (ClipWeights *weights, gsize n, const char *format, ...) G_GNUC_PRINTF (3, 4);
 /* Aligned zeroed memory that lives as long as the weights. */
 float *clip_weights_alloc (ClipWeights *weights, gsize n);
+/* The same of what every pass reads and nobody releases before: it lies together, so that large pages hold it. */
+float *clip_weights_keep (ClipWeights *weights, gsize n);
 /* @matrix has been copied into a better order, and will hardly be read where it lies: its memory is given back where it is a
  * mapped file's. */
 void clip_weights_forget (ClipWeights *weights, const ClipMatrix *matrix);
