@@ -49,9 +49,9 @@ static void
 define (const Case *c, ClipWeights *weights, double *y, const float *x)
 {
   const int n = c->features, size = n / c->heads;
-  g_autofree double *q = g_new (double, n), *k = g_new (double, c->tokens *n),
-                    *v = g_new (double, c->tokens *n), *p = g_new (double, c->tokens),
-                    *token = g_new (double, n);
+  g_autofree double *q = g_new0 (double, n), *k = g_new0 (double, c->tokens *n),
+                    *v = g_new0 (double, c->tokens *n), *p = g_new0 (double, c->tokens),
+                    *token = g_new0 (double, n);
   for (int t = 0; t < c->tokens; t++) {
     for (int i = 0; i < n; i++)
       token[i] = x[t * n + i];
@@ -117,9 +117,9 @@ test_case (const void *data)
   random_linear (&model, c->dtype, n, n, PREFIX, "k_proj");
   random_linear (&model, c->dtype, n, n, PREFIX, "v_proj");
   g_autoptr (ClipWeights) weights = random_weights (&model);
-  g_autofree float *x = g_new (float, c->batch *picture), *y = g_new (float, all),
+  g_autofree float *x = g_new0 (float, c->batch *picture), *y = g_new (float, all),
                    *again = g_new (float, all);
-  g_autofree double *expected = g_new (double, all);
+  g_autofree double *expected = g_new0 (double, all);
   for (gsize i = 0; i < c->batch * picture; i++)
     x[i] = 0.5f + random_next (&model);
   for (int b = 0; b < c->batch; b++)
