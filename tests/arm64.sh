@@ -22,8 +22,8 @@ libraries=$(printf '%s\n' $build_packages | grep -e '-dev$')
 # Those that take seconds, not minutes: convert, format, preprocess, product and whatever encodes much do; reduced takes two,
 # and has towers in int8 and bf16.
 tests=${TESTS:-anchors bpe fresh goals json kernels names normalize optimizer quads reduced resize safetensors siglip
-  siglip-c threads train-conv variants virtual weights}
-kernel_tests=${TESTS:-kernels quads resize siglip}
+  siglip-c threads train-conv variants virtual weights winograd}
+kernel_tests=${TESTS:-kernels quads resize siglip winograd}
 
 # To apt it is another machine, on which nothing is installed yet.
 make_root ()
