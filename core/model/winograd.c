@@ -92,7 +92,7 @@ clip_winograd_pack (ClipWeights *weights, ClipLinear *conv)
     return;
   const int groups = pieces (w->rows, CLIP_GROUP);
   float *filters =
-      clip_weights_alloc (weights, (gsize) groups * PRODUCTS * (w->cols / TAPS) * CLIP_GROUP);
+      clip_weights_keep (weights, (gsize) groups * PRODUCTS * (w->cols / TAPS) * CLIP_GROUP);
   if (!filters)
     return;
   Packing packing = { w, filters };
