@@ -19,8 +19,8 @@ void *
 clip_aligned_alloc (gsize bytes)
 {
   const gboolean large = bytes >= LARGE_PAGE;
-  void *memory = aligned_alloc (large ? LARGE_PAGE : CLIP_ALIGNMENT, round_up (MAX (bytes, 1)));
-  if (!memory)
+  void *memory;
+  if (posix_memalign (&memory, large ? LARGE_PAGE : CLIP_ALIGNMENT, round_up (MAX (bytes, 1))) != 0)
     g_error ("failed to allocate %" G_GSIZE_FORMAT " bytes", bytes);
 #ifdef MADV_HUGEPAGE
   if (large)
