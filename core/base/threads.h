@@ -13,3 +13,9 @@ ClipThreads *clip_threads_new (int n_threads); /* 0: as many as the process's af
 void clip_threads_free (ClipThreads *threads);
 int clip_threads_get_n (const ClipThreads *threads);
 void clip_threads_run (ClipThreads *threads, ClipTask task, void *data, int n_tasks);
+/* Of @size each, the last one of what is left, how many make @n: ⌈n / size⌉ */
+static inline int
+clip_pieces (int n, int size)
+{
+  return (n + size - 1) / size;
+}

@@ -25,12 +25,6 @@ typedef struct {
   ClipLinearOp op;
 } Conv;
 
-static int
-pieces (int n, int size)
-{
-  return (n + size - 1) / size;
-}
-
 /* Numbers of a word */
 static int
 numbers (ClipPrecision precision)
@@ -41,7 +35,7 @@ numbers (ClipPrecision precision)
 static int
 band_rows (int n)
 {
-  return pieces (n, pieces (n, BAND));
+  return clip_pieces (n, clip_pieces (n, BAND));
 }
 
 gboolean
@@ -182,11 +176,11 @@ clip_conv3_narrow (ClipSession *session, float *y, const float *x, const ClipLin
 {
   g_assert (op == CLIP_LINEAR_STORE || op == CLIP_LINEAR_RELU);
   Conv c = { session, y, x, conv, n, conv->weight.cols / TAPS, conv->reduced.n / TAPS, .op = op };
-  const int n_panels = pieces (conv->weight.rows, PANEL);
+  const int n_panels = clip_pieces (conv->weight.rows, PANEL);
   c.band = band_rows (n);
-  c.n_bands = pieces (n, c.band);
-  c.n_parts = CLAMP (pieces (MIN_TASKS, batch * c.n_bands), 1, n_panels);
-  c.panels = pieces (n_panels, c.n_parts);
-  c.n_parts = pieces (n_panels, c.panels);
+  c.n_bands = clip_pieces (n, c.band);
+  c.n_parts = CLAMP (clip_pieces (MIN_TASKS, batch * c.n_bands), 1, n_panels);
+  c.panels = clip_pieces (n_panels, c.n_parts);
+  c.n_parts = clip_pieces (n_panels, c.panels);
   clip_threads_run (session->threads, convolve_some, &c, batch * c.n_bands * c.n_parts);
 }

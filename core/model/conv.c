@@ -81,11 +81,7 @@ clip_bind_conv (ClipWeights *weights, int out, int in, int taps, float epsilon, 
   float *w = (float *) layer.weight.data;
   if (w && taps > 1)
     put_channels_innermost (w, out, in / taps, taps);
-  clip_linear_pack (weights, &layer, precision);
-  if (layer.packed || layer.reduced.data) { /* nobody reads the rows any more */
-    clip_weights_release (weights, w, (gsize) out * in);
-    layer.weight.data = NULL;
-  }
+  clip_linear_pack_own (weights, &layer, precision);
   return layer;
 }
 
@@ -202,18 +198,12 @@ typedef struct {
 } Conv;
 
 static int
-pieces (int n, int size)
-{
-  return (n + size - 1) / size;
-}
-
-static int
 band_rows (const ClipLinear *conv, int n)
 {
   const gsize line = (gsize) (n + 2) * (conv->weight.cols / TAPS);
   const int fitting = (int) MIN (BAND_FLOATS / line, (gsize) n + 2) - 2;
-  const int wanted = pieces (n * pieces (conv->weight.rows, PANEL), MIN_TASKS);
-  return CLAMP (MIN (fitting, MAX (wanted, pieces (MIN_POSITIONS, n))), 1, n);
+  const int wanted = clip_pieces (n * clip_pieces (conv->weight.rows, PANEL), MIN_TASKS);
+  return CLAMP (MIN (fitting, MAX (wanted, clip_pieces (MIN_POSITIONS, n))), 1, n);
 }
 
 gsize
@@ -280,8 +270,8 @@ clip_conv3 (ClipSession *session, float *y, const float *x, const ClipLinear *co
   }
   Conv c = { session, y, x, conv, n, conv->weight.cols / TAPS, .op = op };
   c.band = band_rows (conv, n);
-  c.n_bands = pieces (n, c.band);
-  c.n_panels = pieces (conv->weight.rows, PANEL);
+  c.n_bands = clip_pieces (n, c.band);
+  c.n_panels = clip_pieces (conv->weight.rows, PANEL);
   /* OpenBLAS wants rows that do not overlap. */
   c.run = session->kernels->gemm && 3 * c.channels <= INPUTS ? 3 : 1;
   clip_threads_run (session->threads, convolve_some, &c, batch * c.n_panels * c.n_bands);

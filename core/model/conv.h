@@ -19,8 +19,8 @@ gboolean clip_conv_outputs (const ClipWeights *weights, int *n, const char *name
  * changed, and released with clip_weights_release (). */
 ClipLinear clip_bind_folded (ClipWeights *weights, int out, int in, float epsilon, const char *conv,
                              const char *norm);
-/* The same, packed, in BF16 and INT8 reduced if it can be. @taps more than 1: the file's [out, in / taps, taps] is made [out, taps, in / taps], as pictures that
- * have their channels innermost want it. */
+/* The same, packed, in BF16 and INT8 reduced if it can be. @taps more than 1: the file's [out, in / taps, taps] is made
+ * [out, taps, in / taps], as pictures that have their channels innermost want it. */
 ClipLinear clip_bind_conv (ClipWeights *weights, int out, int in, int taps, float epsilon,
                            const char *conv, const char *norm, ClipPrecision precision);
 

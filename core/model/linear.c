@@ -33,12 +33,6 @@ typedef struct {
       reduced; /* x, where layers are reduced: one behind the other where there are several */
 } Product;
 
-static int
-pieces (int n, int size)
-{
-  return (n + size - 1) / size;
-}
-
 gsize
 clip_linear_scratch (int in)
 {
@@ -115,19 +109,30 @@ clip_linear_pack (ClipWeights *weights, ClipLinear *layer, ClipPrecision precisi
   if (w->dtype == CLIP_DTYPE_I8 || !clip_kernels ()->gemm)
     return;
   const gsize in = w->cols, element = clip_dtype_size (w->dtype),
-              n = (gsize) pieces (w->rows, CLIP_GROUP) * CLIP_GROUP * in;
+              n = (gsize) clip_pieces (w->rows, CLIP_GROUP) * CLIP_GROUP * in;
   guint8 *packed = (guint8 *) clip_weights_keep (weights, n * element / sizeof (float));
   if (!packed)
     return;
   Packing packing = { w, packed };
   clip_threads_run (clip_weights_get_threads (weights), pack_group, &packing,
-                    pieces (w->rows, CLIP_GROUP));
+                    clip_pieces (w->rows, CLIP_GROUP));
   layer->packed = packed;
   if (rounded) {
     clip_weights_release (weights, (float *) w->data, (w->rows * in + 1) / 2);
     w->data = NULL;
   } else {
     clip_weights_forget (weights, w);
+  }
+}
+
+void
+clip_linear_pack_own (ClipWeights *weights, ClipLinear *layer, ClipPrecision precision)
+{
+  const ClipMatrix w = layer->weight;
+  clip_linear_pack (weights, layer, precision);
+  if (layer->packed || layer->reduced.data) {
+    clip_weights_release (weights, (float *) w.data, (gsize) w.rows * w.cols);
+    layer->weight.data = NULL;
   }
 }
 
@@ -145,7 +150,7 @@ packed_panel (const ClipKernels *kernels, float *scratch, gsize *stride, const C
   }
   *stride = (gsize) CLIP_GROUP * k;
   float *rows = scratch + (gsize) PANEL * k; /* [16, k] */
-  for (int group = 0; group < pieces (n, CLIP_GROUP); group++) {
+  for (int group = 0; group < clip_pieces (n, CLIP_GROUP); group++) {
     float *y = scratch + group * *stride;
     if (layer->packed) {
       clip_expand (kernels, y, w->dtype, layer->packed, start + group * group_size, *stride, 1);
@@ -253,7 +258,7 @@ find_panel (const Product *p, int *panel, float **y)
 {
   const ClipLinear *layer = p->layers;
   *y = p->y;
-  for (int n; *panel >= (n = pieces (layer->weight.rows, PANEL)); layer++) {
+  for (int n; *panel >= (n = clip_pieces (layer->weight.rows, PANEL)); layer++) {
     *panel -= n;
     *y += layer->weight.rows;
   }
@@ -336,9 +341,9 @@ clip_linear_part (const ClipKernels *kernels, float *y, gsize y_stride, const fl
 static int
 block_rows (int rows, int n_panels, int in)
 {
-  const int wanted = pieces (rows, pieces (MIN_TASKS, n_panels)),
-            least = pieces (MIN_TASK_SIZE, PANEL * in);
-  return MIN (pieces (MAX (wanted, least), ROWS_STEP) * ROWS_STEP, ROWS);
+  const int wanted = clip_pieces (rows, clip_pieces (MIN_TASKS, n_panels)),
+            least = clip_pieces (MIN_TASK_SIZE, PANEL * in);
+  return MIN (clip_pieces (MAX (wanted, least), ROWS_STEP) * ROWS_STEP, ROWS);
 }
 
 static void
@@ -346,12 +351,13 @@ run (Product *p)
 {
   const ClipLinear *layers = p->layers;
   for (int i = 0; i < p->n_layers; i++) {
-    p->n_panels += pieces (layers[i].weight.rows, PANEL);
+    p->n_panels += clip_pieces (layers[i].weight.rows, PANEL);
     clip_session_count (p->session,
                         (guint64) p->rows * layers[i].weight.rows * layers[i].weight.cols);
   }
   p->block = block_rows (p->rows, p->n_panels, layers->weight.cols);
-  p->n_blocks = pieces (MAX (p->rows - ROWS_STEP / 2, 1), p->block); /* the last has a short rest */
+  p->n_blocks =
+      clip_pieces (MAX (p->rows - ROWS_STEP / 2, 1), p->block); /* the last has a short rest */
   clip_threads_run (p->session->threads, multiply, p, p->n_panels * p->n_blocks);
 }
 

@@ -42,6 +42,8 @@ ClipLinearOp clip_linear_op (ClipActivation activation);
  * In int8 and bf16 the layer is reduced; where the processor has no product in bf16, floats are multiplied whose weights
  * are rounded to it. */
 void clip_linear_pack (ClipWeights *weights, ClipLinear *layer, ClipPrecision precision);
+/* The same of a weight in float32 that was made with clip_weights_alloc (), which is released where it is not read any more. */
+void clip_linear_pack_own (ClipWeights *weights, ClipLinear *layer, ClipPrecision precision);
 
 /* Floats of worker scratch that a product with @in inputs needs. */
 gsize clip_linear_scratch (int in);

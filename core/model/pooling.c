@@ -9,12 +9,6 @@
 /* Features of a task that makes means. */
 #define PANEL (4 * CLIP_GROUP)
 
-static int
-pieces (int n, int size)
-{
-  return (n + size - 1) / size;
-}
-
 /* ------------------------------------------------------------------------------------------------------------ binding */
 
 /* The rows first … first + n - 1, as they lie */
@@ -51,12 +45,7 @@ bind_keys (ClipPooling *pooling, ClipWeights *weights, ClipPrecision precision,
   for (int h = 0; h < pooling->heads; h++) {
     ClipLinear *layer = &pooling->keys[h];
     layer->weight = columns_of (weights, matrix, h * n, n);
-    float *transposed = (float *) layer->weight.data;
-    clip_linear_pack (weights, layer, precision);
-    if (layer->packed || layer->reduced.data) { /* nobody reads the rows any more */
-      clip_weights_release (weights, transposed, (gsize) n * pooling->features);
-      layer->weight.data = NULL;
-    }
+    clip_linear_pack_own (weights, layer, precision);
   }
   clip_weights_forget (weights, matrix);
 }
@@ -202,7 +191,7 @@ clip_pooling_run (ClipSession *session, const ClipPoolingWorkspace *w, float *y,
 {
   const int tokens = pooling->tokens, features = pooling->features, heads = pooling->heads,
             size = features / heads;
-  Work work = { session, w, x, pooling, pieces (tokens, CLIP_GROUP) };
+  Work work = { session, w, x, pooling, clip_pieces (tokens, CLIP_GROUP) };
   clip_session_count (session, 2 * (guint64) batch * heads * tokens * features);
   clip_linear (session, w->q, features, x, (gsize) tokens * features, &pooling->query, 1, batch,
                CLIP_LINEAR_STORE);
@@ -213,7 +202,7 @@ clip_pooling_run (ClipSession *session, const ClipPoolingWorkspace *w, float *y,
     float *scores = w->scores + (gsize) row * tokens;
     session->kernels->softmax (scores, scores, 1 / sqrtf (size), tokens);
   }
-  work.n_parts = pieces (features, PANEL);
+  work.n_parts = clip_pieces (features, PANEL);
   clip_threads_run (session->threads, mix_some, &work, batch * work.n_parts);
   clip_linear_each (session, y, features, w->u, (gsize) heads * features, pooling->values, heads,
                     batch, CLIP_LINEAR_STORE);

@@ -21,12 +21,6 @@
 /* Floats between the 36 parts of V and M beyond what they hold: a tile's 36 numbers are not to share a set of the cache. */
 #define APART 16
 
-static int
-pieces (int n, int size)
-{
-  return (n + size - 1) / size;
-}
-
 gboolean
 clip_winograd_pays (int n)
 {
@@ -90,7 +84,7 @@ clip_winograd_pack (ClipWeights *weights, ClipLinear *conv)
   ClipMatrix *w = &conv->weight;
   if (!w->data)
     return;
-  const int groups = pieces (w->rows, CLIP_GROUP);
+  const int groups = clip_pieces (w->rows, CLIP_GROUP);
   float *filters =
       clip_weights_keep (weights, (gsize) groups * PRODUCTS * (w->cols / TAPS) * CLIP_GROUP);
   if (!filters)
@@ -199,7 +193,7 @@ static void
 convolve_some (void *data, int task, int worker)
 {
   const Winograd *w = data;
-  const int out = w->conv->weight.rows, n_panels = pieces (out, PANEL);
+  const int out = w->conv->weight.rows, n_panels = clip_pieces (out, PANEL);
   const int first = task % w->n_bands * w->band, tiles = MIN (w->band, w->n_tiles - first);
   const int from = task / w->n_bands * w->panels, end = MIN (from + w->panels, n_panels);
   float *v = clip_session_scratch (w->session, worker), *m = v + PRODUCTS * w->v_stride;
@@ -227,13 +221,13 @@ clip_winograd (ClipSession *session, float *y, const float *x, const ClipLinear 
     w.low = 0;
   if (op == CLIP_LINEAR_RELU6)
     w.high = 6;
-  w.across = pieces (n, OUT);
+  w.across = clip_pieces (n, OUT);
   w.n_tiles = batch * w.across * w.across;
-  w.band = MIN (pieces (pieces (w.n_tiles, MIN_TASKS), BAND_STEP) * BAND_STEP, MAX_BAND);
-  w.n_bands = pieces (w.n_tiles, w.band);
-  const int n_panels = pieces (conv->weight.rows, PANEL);
-  w.panels = pieces (n_panels, pieces (MIN_TASKS, w.n_bands));
-  w.n_parts = pieces (n_panels, w.panels);
+  w.band = MIN (clip_pieces (clip_pieces (w.n_tiles, MIN_TASKS), BAND_STEP) * BAND_STEP, MAX_BAND);
+  w.n_bands = clip_pieces (w.n_tiles, w.band);
+  const int n_panels = clip_pieces (conv->weight.rows, PANEL);
+  w.panels = clip_pieces (n_panels, clip_pieces (MIN_TASKS, w.n_bands));
+  w.n_parts = clip_pieces (n_panels, w.panels);
   w.v_stride = (gsize) w.band * w.channels + APART;
   w.m_stride = (gsize) w.band * PANEL + APART;
   clip_threads_run (session->threads, convolve_some, &w, w.n_bands * w.n_parts);

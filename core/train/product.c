@@ -45,17 +45,11 @@ typedef struct {
   float *packed;  /* [⌈cols / 16⌉, depth, 16] */
 } Product;
 
-static int
-pieces (int n, int size)
-{
-  return (n + size - 1) / size;
-}
-
 /* Sides of tiles are whole vectors. */
 static int
 side_of (int n, int pieces_wanted)
 {
-  return (pieces (n, pieces_wanted) + CLIP_GROUP - 1) / CLIP_GROUP * CLIP_GROUP;
+  return (clip_pieces (n, pieces_wanted) + CLIP_GROUP - 1) / CLIP_GROUP * CLIP_GROUP;
 }
 
 static int
@@ -82,8 +76,8 @@ cut (Product *p)
   double least = INFINITY;
   gboolean enough = FALSE;
   for (int r = 1; r == 1 || (r <= wanted && p->rows / r >= MIN_TILE); r++) {
-    for (int c = 1; c == 1 || (c <= pieces (wanted, r) && p->cols / c >= MIN_TILE); c++) {
-      const int s = CLAMP (pieces (wanted, r * c), 1, MAX (1, p->depth / MIN_SLICE));
+    for (int c = 1; c == 1 || (c <= clip_pieces (wanted, r) && p->cols / c >= MIN_TILE); c++) {
+      const int s = CLAMP (clip_pieces (wanted, r * c), 1, MAX (1, p->depth / MIN_SLICE));
       const gboolean reaches = r * c * s >= wanted;
       if (reaches < enough || (reaches == enough && cost (p, r, c, s) >= least))
         continue;
@@ -94,10 +88,10 @@ cut (Product *p)
   }
   p->tile_rows = side_of (p->rows, rows);
   p->tile_cols = side_of (p->cols, cols);
-  p->slice = MAX (1, pieces (p->depth, slices));
-  p->n_tile_rows = pieces (p->rows, p->tile_rows);
-  p->n_tile_cols = pieces (p->cols, p->tile_cols);
-  p->n_slices = MAX (1, pieces (p->depth, p->slice));
+  p->slice = MAX (1, clip_pieces (p->depth, slices));
+  p->n_tile_rows = clip_pieces (p->rows, p->tile_rows);
+  p->n_tile_cols = clip_pieces (p->cols, p->tile_cols);
+  p->n_slices = MAX (1, clip_pieces (p->depth, p->slice));
 }
 
 static void
@@ -218,12 +212,12 @@ static void
 cut_packed (Product *p)
 {
   const int wanted = tasks_wanted (p);
-  const int n = MAX (pieces (p->rows, PACKED_ROWS), MIN (wanted, MAX (1, p->rows / MIN_TILE)));
-  p->tile_rows = pieces (p->rows, n);
-  p->n_tile_rows = pieces (p->rows, p->tile_rows);
-  p->tile_cols =
-      side_of (p->cols, CLAMP (pieces (wanted, p->n_tile_rows), 1, MAX (1, p->cols / MIN_TILE)));
-  p->n_tile_cols = pieces (p->cols, p->tile_cols);
+  const int n = MAX (clip_pieces (p->rows, PACKED_ROWS), MIN (wanted, MAX (1, p->rows / MIN_TILE)));
+  p->tile_rows = clip_pieces (p->rows, n);
+  p->n_tile_rows = clip_pieces (p->rows, p->tile_rows);
+  p->tile_cols = side_of (
+      p->cols, CLAMP (clip_pieces (wanted, p->n_tile_rows), 1, MAX (1, p->cols / MIN_TILE)));
+  p->n_tile_cols = clip_pieces (p->cols, p->tile_cols);
 }
 
 static void
@@ -231,7 +225,7 @@ run_packed (ClipTape *tape, Product *p)
 {
   cut_packed (p);
   const ClipTapeMark mark = clip_tape_mark (tape);
-  const int groups = pieces (p->cols, CLIP_GROUP);
+  const int groups = clip_pieces (p->cols, CLIP_GROUP);
   p->packed = clip_tape_floats (tape, (gsize) groups * CLIP_GROUP * p->depth);
   clip_for_ranges (tape, pack_groups, p, groups, MAX (1, (1 << 10) / MAX (1, p->depth)));
   clip_threads_run (tape->threads, multiply_packed, p, p->n_tile_rows * p->n_tile_cols);
@@ -339,8 +333,8 @@ clip_sum_rows (ClipTape *tape, float *y, const float *x, gsize x_stride, int row
     return;
   const ClipTapeMark mark = clip_tape_mark (tape);
   const int slices = CLAMP ((gsize) rows * n / MIN_SUM_SIZE, 1, MIN_TASKS);
-  Sum s = { tape->kernels, NULL, x, x_stride, rows, n, pieces (rows, MIN (slices, rows)) };
-  const int n_tasks = pieces (rows, s.slice);
+  Sum s = { tape->kernels, NULL, x, x_stride, rows, n, clip_pieces (rows, MIN (slices, rows)) };
+  const int n_tasks = clip_pieces (rows, s.slice);
   s.partial = clip_tape_floats (tape, (gsize) n_tasks * n);
   clip_threads_run (tape->threads, sum_slice, &s, n_tasks);
   for (int i = 0; i < n_tasks; i++)
@@ -366,5 +360,5 @@ void
 clip_for_ranges (ClipTape *tape, ClipRange range, void *data, int n, int grain)
 {
   Ranges r = { range, data, n, grain };
-  clip_threads_run (tape->threads, run_range, &r, pieces (n, grain));
+  clip_threads_run (tape->threads, run_range, &r, clip_pieces (n, grain));
 }
